@@ -1,0 +1,57 @@
+# Needs only make, and Node.js with npm or Bun. `make help` lists the targets.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := node_modules/.bin
+BUN := $(BIN)/bun
+INSTALLED := node_modules/.installed
+BINARY := dist/faultproxy
+SOURCES := $(shell find src -name '*.ts') package.json tsconfig.json packaging/build.ts
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(BINARY) ## see the faults at work with real SDK clients, offline
+	$(BUN) test/demo/sdk-demo.ts
+
+test: lint check $(BINARY) ## lint, types, all tests, the built binary end to end
+	$(BUN) test $(TESTS)
+
+run: $(INSTALLED) ## start the proxy from source; make run ARGS="--port 9000"
+	$(BUN) src/main.ts serve $(ARGS)
+
+build: $(BINARY) ## build dist/faultproxy for this machine
+
+dist: $(INSTALLED) ## build the release files for every platform, with checksums
+	$(BUN) packaging/build.ts --all
+
+bench: $(BINARY) ## measure speed and memory
+	$(BUN) bench/bench.ts $(ARGS)
+
+lint: $(INSTALLED) ## check style
+	$(BIN)/biome check
+
+check: $(INSTALLED) ## check types
+	$(BIN)/tsc -p .
+
+man: ## check the manual pages, where mandoc is there to do it
+	@if command -v mandoc > /dev/null; then mandoc -Tlint -Wwarning man/*.[1-8]; else echo "mandoc is not installed; nothing checked"; fi
+
+fmt: $(INSTALLED) ## bring the sources into the project's style
+	$(BIN)/biome check --write
+
+clean: ## remove what was built
+	rm -rf dist
+
+$(BINARY): $(INSTALLED) $(SOURCES)
+	$(BUN) packaging/build.ts
+
+# The lock files say which versions; an installation of others is no installation.
+$(INSTALLED): package.json package-lock.json
+	@if command -v npm > /dev/null; then npm ci --no-audit --no-fund; \
+	elif command -v bun > /dev/null; then bun install --frozen-lockfile; \
+	else echo "make: install Node.js (with npm) or Bun first" >&2; exit 1; fi
+	@touch $@
+
+.PHONY: help demo test run build dist bench lint check man fmt clean

@@ -1,0 +1,227 @@
+/**
+ * `make bench`: faultproxy against a direct connection, a bare pass-through and nginx, all against one loopback target.
+ * Rounds are interleaved and medians of ratios within this run are what counts; absolute figures belong to the machine.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { median, quantile, requestsPerSecond, streams } from "./load.ts";
+
+const QUICK = process.argv.includes("--quick");
+const ROUNDS = QUICK ? 2 : 7;
+const RATE_MS = QUICK ? 500 : 2_000;
+const here = import.meta.dir;
+const binary = join(here, "../dist/faultproxy");
+const scratch = mkdtempSync(join(tmpdir(), "faultproxy-bench-"));
+const running: Bun.Subprocess[] = [];
+
+type Peer = { readonly name: string; readonly port: number; readonly pid: number };
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = stream.getReader();
+  let text = "";
+  while (!text.includes("\n")) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`ended early: ${text}`);
+    text += new TextDecoder().decode(value);
+  }
+  void (async () => {
+    while (!(await reader.read()).done);
+  })().catch(() => {});
+  return text.slice(0, text.indexOf("\n"));
+}
+
+async function script(name: string, file: string, ...args: string[]): Promise<Peer> {
+  const child = Bun.spawn([process.execPath, join(here, file), ...args], { stdout: "pipe", stderr: "inherit", env: { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336" } });
+  running.push(child);
+  return { name, port: Number(await firstLine(child.stdout)), pid: child.pid };
+}
+
+async function faultproxy(name: string, target: number, rules: readonly string[]): Promise<Peer> {
+  const socket = join(scratch, `${name.replace(/\W/g, "")}.sock`);
+  const child = Bun.spawn([binary, "serve", "--port", "0", "--no-stdin", "--log-format", "json", "--socket", socket, "--upstream", `openai=http://127.0.0.1:${target}`], { stdout: "pipe", stderr: "ignore" });
+  running.push(child);
+  const { port } = JSON.parse(await firstLine(child.stdout)) as { port: number };
+  for (const rule of rules) {
+    const answer = await fetch("http://localhost/v1/rules", { unix: socket, method: "POST", body: JSON.stringify({ rule }) });
+    if (!answer.ok) throw new Error(await answer.text());
+  }
+  return { name, port, pid: child.pid };
+}
+
+async function nginx(target: number): Promise<Peer | undefined> {
+  const program = Bun.which("nginx");
+  if (program === null) return undefined;
+  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = probe;
+  probe.stop(true);
+  writeFileSync(
+    join(scratch, "nginx.conf"),
+    `worker_processes 1; daemon off; pid ${scratch}/nginx.pid; error_log ${scratch}/error.log;
+events { worker_connections 8192; }
+http { access_log off; client_body_temp_path ${scratch}; proxy_temp_path ${scratch}; fastcgi_temp_path ${scratch}; uwsgi_temp_path ${scratch}; scgi_temp_path ${scratch};
+  upstream target { server 127.0.0.1:${target}; keepalive 128; keepalive_requests 1000000000; }
+  server { listen 127.0.0.1:${port} backlog=4096; keepalive_requests 1000000000; client_max_body_size 0;
+    location / { proxy_pass http://target; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; } } }
+`,
+  );
+  const child = Bun.spawn([program, "-p", scratch, "-c", join(scratch, "nginx.conf")], { stderr: "inherit" });
+  running.push(child);
+  await reachable(port);
+  return { name: "nginx", port, pid: child.pid };
+}
+
+async function reachable(port: number): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while (performance.now() < deadline) {
+    const open = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } }).catch(() => undefined);
+    if (open !== undefined) {
+      open.end();
+      return;
+    }
+    await Bun.sleep(20);
+  }
+  throw new Error(`port ${port} did not open`);
+}
+
+/** Resident memory of a process in KB, peak or now. */
+function residentKb(pid: number, field: "VmHWM" | "VmRSS"): number {
+  return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
+function ratio(values: ReadonlyMap<string, number[]>, name: string, base: string): number {
+  const over = values.get(base) ?? [];
+  return median((values.get(name) ?? []).map((value, round) => value / (over[round] ?? Number.NaN)));
+}
+
+async function rates(peers: readonly Peer[]): Promise<void> {
+  const results = new Map(peers.map((peer) => [peer.name, [] as number[]]));
+  for (const peer of peers) await requestsPerSecond(peer.port, 32, RATE_MS / 2);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const peer of peers) results.get(peer.name)?.push(await requestsPerSecond(peer.port, 32, RATE_MS));
+  }
+  print("\n1 KB JSON POST, 32 connections\n\n| way | requests/s | ÷ bare |\n|---|---|---|");
+  for (const { name } of peers) print(`| ${name} | ${Math.round(median(results.get(name) ?? []))} | ${ratio(results, name, "bare Bun.serve + fetch").toFixed(2)} |`);
+}
+
+async function latencies(peers: readonly Peer[]): Promise<void> {
+  const rounds = QUICK ? 1 : 3;
+  const p50 = new Map(peers.map((peer) => [peer.name, [] as number[]]));
+  const p99 = new Map(peers.map((peer) => [peer.name, [] as number[]]));
+  for (let round = 0; round < rounds; round++) {
+    for (const peer of peers) {
+      const { events, latenciesUs } = await streams(peer.port, 64, QUICK ? 50 : 200, 20);
+      if (events !== 64 * (QUICK ? 50 : 200)) throw new Error(`${peer.name} lost events: ${events}`);
+      p50.get(peer.name)?.push(quantile(latenciesUs, 0.5));
+      p99.get(peer.name)?.push(quantile(latenciesUs, 0.99));
+    }
+  }
+  const direct50 = median(p50.get("direct") ?? []);
+  const direct99 = median(p99.get("direct") ?? []);
+  const bare = "bare Bun.serve + fetch";
+  print("\nSSE, 64 streams × 200 chunks, 20 ms apart: one-way latency of a chunk\n\n| way | p50 µs | p99 µs | added p50 | added p99 | added p50 ÷ bare | added p99 ÷ bare |\n|---|---|---|---|---|---|---|");
+  const added = (values: ReadonlyMap<string, number[]>, name: string, direct: number) => median(values.get(name) ?? []) - direct;
+  for (const { name } of peers) {
+    const [a50, a99] = [added(p50, name, direct50), added(p99, name, direct99)];
+    const cells = [median(p50.get(name) ?? []), median(p99.get(name) ?? []), a50, a99].map((value) => value.toFixed(0));
+    print(`| ${[name, ...cells, (a50 / added(p50, bare, direct50)).toFixed(2), (a99 / added(p99, bare, direct99)).toFixed(2)].join(" | ")} |`);
+  }
+}
+
+async function manyStreams(peer: Peer, count: number): Promise<void> {
+  const before = residentKb(peer.pid, "VmRSS");
+  let during = before;
+  const chunks = QUICK ? 20 : 50;
+  const result = await streams(peer.port, count, chunks, 100, () => {
+    during = residentKb(peer.pid, "VmRSS");
+  });
+  print(`\n${count} concurrent streams of ${chunks} chunks through ${peer.name}: ${result.complete} complete, ${result.events} of ${count * chunks} events, ${((during - before) / count).toFixed(1)} KB resident growth a stream`);
+}
+
+async function slowClient(peer: Peer): Promise<void> {
+  const total = QUICK ? 50_000_000 : 500_000_000;
+  const before = residentKb(peer.pid, "VmRSS");
+  let peak = before;
+  let received = 0;
+  await new Promise<void>((resolve, reject) => {
+    let paused = false;
+    const watch = setInterval(() => {
+      peak = Math.max(peak, residentKb(peer.pid, "VmRSS"));
+    }, 20);
+    void Bun.connect({
+      hostname: "127.0.0.1",
+      port: peer.port,
+      socket: {
+        open: (socket) => void socket.write(`GET /bytes?n=${total} HTTP/1.1\r\nhost: x\r\naccept: */*\r\nuser-agent: bench\r\n\r\n`),
+        data(socket, bytes) {
+          received += bytes.length;
+          if (received >= total) {
+            clearInterval(watch);
+            socket.end();
+            resolve();
+          } else if (!paused) {
+            // Reads in bursts with pauses between: about 100 MB/s, far slower than the target sends.
+            paused = true;
+            socket.pause();
+            setTimeout(() => {
+              paused = false;
+              socket.resume();
+            }, 1);
+          }
+        },
+      },
+    }).catch(reject);
+  });
+  print(`\n${total / 1e6} MB to a slow client through ${peer.name}: resident memory grew by ${((peak - before) / 1024).toFixed(1)} MB at the most`);
+}
+
+async function startUp(target: number): Promise<void> {
+  const empty = join(scratch, "empty");
+  writeFileSync(join(scratch, "empty.ts"), 'Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("x") }).port; process.stderr.write(JSON.stringify({ port: 0 }) + "\\n"); process.exit(0);');
+  await Bun.$`${process.execPath} build --compile --minify --bytecode ${join(scratch, "empty.ts")} --outfile ${empty}`.quiet();
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let round = 0; round < (QUICK ? 3 : 15); round++) {
+    let start = performance.now();
+    await Bun.spawn([empty], { stderr: "ignore" }).exited;
+    theirs.push(performance.now() - start);
+    start = performance.now();
+    const peer = await faultproxy(`start${round}`, target, []);
+    const answer = await fetch(`http://127.0.0.1:${peer.port}/v1/chat/completions`, { method: "POST", body: "{}" });
+    await answer.text();
+    ours.push(performance.now() - start);
+    process.kill(peer.pid, "SIGKILL");
+  }
+  print(`\nStart to first proxied answer: ${median(ours).toFixed(0)} ms; an empty compiled program that opens a port and ends: ${median(theirs).toFixed(0)} ms`);
+}
+
+async function main(): Promise<void> {
+  if (!existsSync(binary)) throw new Error("dist/faultproxy is missing: make build");
+  const target = await script("target", "upstream.ts");
+  const direct: Peer = { ...target, name: "direct" };
+  const bare = await script("bare Bun.serve + fetch", "bare.ts", `http://127.0.0.1:${target.port}`);
+  const none = await faultproxy("faultproxy", target.port, []);
+  const rules = Array.from({ length: 10 }, (_, i) => `rate_limit * model=none-${i} provider=anthropic`);
+  const ten = await faultproxy("faultproxy, 10 rules", target.port, rules);
+  const byModel = await faultproxy("faultproxy, 10 rules that read the body", target.port, rules.map((rule) => rule.replace(" provider=anthropic", "")));
+  const web = await nginx(target.port);
+  print(`${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}; medians of ${ROUNDS} interleaved rounds`);
+  await rates([direct, bare, none, ten, byModel, ...(web === undefined ? [] : [web])]);
+  await latencies([direct, bare, none, ten, ...(web === undefined ? [] : [web])]);
+  await manyStreams(none, 1_000);
+  await manyStreams(bare, 1_000);
+  await slowClient(none);
+  await slowClient(bare);
+  await startUp(target.port);
+}
+
+try {
+  await main();
+} finally {
+  for (const child of running) child.kill("SIGKILL");
+  rmSync(scratch, { recursive: true, force: true });
+}

@@ -1,0 +1,84 @@
+/**
+ * The loopback target of all measurements, on raw sockets so that it is never the bottleneck. POST: a 1 KB JSON answer.
+ * POST /sse?chunks=N&gap=MS: so many events, each with the monotonic time at which it was written. GET /bytes?n=N: so
+ * many bytes.
+ */
+const answer = JSON.stringify({ id: "chatcmpl-1", object: "chat.completion", choices: [{ index: 0, message: { role: "assistant", content: "x".repeat(880) }, finish_reason: "stop" }] });
+const whole = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${answer.length}\r\n\r\n${answer}`);
+const block = Buffer.alloc(64 * 1024, 0x61);
+
+type State = { head: string; owed: number; left: number };
+
+const server = Bun.listen<State>({
+  hostname: "127.0.0.1",
+  port: Number(process.argv[2] ?? 0),
+  socket: {
+    open(socket) {
+      socket.data = { head: "", owed: 0, left: 0 };
+    },
+    data(socket, bytes) {
+      const state = socket.data;
+      let rest: Buffer = bytes;
+      while (rest.length > 0 || state.owed < 0) {
+        if (state.owed > 0) {
+          const taken = Math.min(state.owed, rest.length);
+          state.owed -= taken;
+          rest = rest.subarray(taken);
+          if (state.owed === 0) reply(socket);
+          continue;
+        }
+        const text = state.head + rest.toString("latin1");
+        const end = text.indexOf("\r\n\r\n");
+        if (end < 0) {
+          state.head = text;
+          return;
+        }
+        rest = rest.subarray(end + 4 - state.head.length);
+        state.head = text.slice(0, end);
+        state.owed = Number(/\r\ncontent-length: (\d+)/i.exec(state.head)?.[1] ?? 0);
+        if (state.owed === 0) reply(socket);
+      }
+    },
+    drain: pour,
+  },
+});
+
+function reply(socket: Bun.Socket<State>): void {
+  const { head } = socket.data;
+  socket.data.head = "";
+  if (head.startsWith("GET /bytes")) {
+    socket.data.left = Number(/n=(\d+)/.exec(head)?.[1]);
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: ${socket.data.left}\r\n\r\n`);
+    pour(socket);
+  } else if (/^POST \S*\/sse/.test(head)) {
+    stream(socket, Number(/chunks=(\d+)/.exec(head)?.[1]), Number(/gap=(\d+)/.exec(head)?.[1]));
+  } else {
+    socket.write(whole);
+  }
+}
+
+function pour(socket: Bun.Socket<State>): void {
+  while (socket.data.left > 0) {
+    const written = socket.write(block, 0, Math.min(block.length, socket.data.left));
+    socket.data.left -= Math.max(0, written);
+    if (written < block.length) return;
+  }
+}
+
+function stream(socket: Bun.Socket<State>, chunks: number, gapMs: number): void {
+  socket.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
+  let sent = 0;
+  const timer = setInterval(() => {
+    if (sent++ < chunks) {
+      const event = `data: {"t":${process.hrtime.bigint()},"pad":"${"x".repeat(120)}"}\n\n`;
+      socket.write(`${event.length.toString(16)}\r\n${event}\r\n`);
+    } else {
+      clearInterval(timer);
+      socket.write("0\r\n\r\n");
+    }
+  }, gapMs);
+}
+
+process.stdout.write(`${server.port}\n`);
+
+export {};

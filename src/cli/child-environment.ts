@@ -1,0 +1,83 @@
+import { checkUpstream } from "../config/upstream.ts";
+import type { Target } from "../core/ports.ts";
+import { PROVIDER_NAMES, type Provider, type ProviderName } from "../core/provider.ts";
+import { PROVIDERS } from "../providers/index.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where the user's own variables point clients of a provider to. */
+export type Kept = {
+  readonly provider: ProviderName;
+  readonly variable: string;
+  /** What takes the place of the provider's host, in the form of `{PROVIDER}_REAL_HOST`. */
+  readonly base: string;
+};
+
+/**
+ * A variable that points a provider's clients somewhere is about to point them at us; where it pointed becomes the
+ * provider's host, so that the same requests reach the same server. The path that clients expect in the variable
+ * (`/v1` in OPENAI_BASE_URL) comes with their requests and is taken off. The first variable of a provider counts.
+ */
+export function keptUpstreams(environment: Environment): readonly Kept[] {
+  return PROVIDER_NAMES.flatMap((provider) => {
+    if ((environment[PROVIDERS[provider].hostVariable] ?? "") !== "") return [];
+    for (const [variable, path] of expectedPaths(PROVIDERS[provider])) {
+      const target = checkUpstream(environment[variable] ?? "");
+      if (target.ok && target.value.kind === "url") return [{ provider, variable, base: withoutEnd(target.value.base, path) }];
+    }
+    return [];
+  });
+}
+
+/** The environment for targets: kept upstreams stand where `{PROVIDER}_REAL_HOST` would, and yield to the same. */
+export function withKeptUpstreams(environment: Environment, kept: readonly Kept[]): Environment {
+  return { ...environment, ...Object.fromEntries(kept.map(({ provider, base }) => [PROVIDERS[provider].hostVariable, base])) };
+}
+
+/** The variables that lead the child's clients to the proxy. `origins` holds each provider's own. */
+export function childVariables(
+  environment: Environment,
+  kept: readonly Kept[],
+  targets: Readonly<Record<ProviderName, Target>>,
+  origins: (provider: ProviderName) => string,
+): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const name of PROVIDER_NAMES) {
+    const provider = PROVIDERS[name];
+    const keptHere = kept.find((candidate) => candidate.provider === name);
+    const target = targets[name];
+    const isInForce = keptHere !== undefined && target.kind === "url" && target.base === keptHere.base;
+    for (const [variable, value] of provider.clientVariables(origins(name))) {
+      const path = new URL(value).pathname.replace(/\/+$/, "");
+      const before = environment[variable] ?? "";
+      // A client whose variable has no /v1 at its end adds none; the prefix alone leads such requests to the provider.
+      const isBare = isInForce && path !== "" && before !== "" && !withoutSlashes(before).endsWith(ownPath(provider, path));
+      variables[variable] ??= isBare ? `${origins(name)}/${provider.recognition.prefixes[0]}` : value;
+    }
+    if (isInForce && keptHere !== undefined) variables[provider.hostVariable] = keptHere.base;
+  }
+  return variables;
+}
+
+/** The path that a client expects at the end of each variable. */
+function expectedPaths(provider: Provider): readonly (readonly [variable: string, path: string])[] {
+  return provider
+    .clientVariables("http://proxy")
+    .map(([variable, value]) => [variable, ownPath(provider, new URL(value).pathname.replace(/\/+$/, ""))]);
+}
+
+/** The path without the prefix that is ours. */
+function ownPath(provider: Provider, path: string): string {
+  const prefix = provider.recognition.prefixes
+    .map((name) => `/${name}`)
+    .find((candidate) => path === candidate || path.startsWith(`${candidate}/`));
+  return prefix === undefined ? path : path.slice(prefix.length);
+}
+
+function withoutEnd(base: string, path: string): string {
+  return path !== "" && base.endsWith(path) ? base.slice(0, -path.length) : base;
+}
+
+function withoutSlashes(text: string): string {
+  return text.replace(/\/+$/, "");
+}

@@ -1,0 +1,48 @@
+import type { Settings } from "../config/settings.ts";
+import { type InputError, isInputError } from "../core/errors.ts";
+import { type ControlServer, openControlServer } from "../shell/control-server.ts";
+import { type Daemon, startDaemon } from "../shell/daemon.ts";
+import { type Status, statusOf } from "../shell/status.ts";
+import { message } from "./message.ts";
+
+/** A daemon with its control socket, as `serve` and `run` hold it. */
+export type Proxy = {
+  readonly daemon: Daemon;
+  readonly settings: Settings;
+  /** Undefined on systems where none could be opened. */
+  readonly socket: string | undefined;
+  readonly status: () => Status;
+  /** Begins the end: running requests may finish. Called again, they are broken off. */
+  readonly stop: () => void;
+  /** Resolves when ports and socket are closed. */
+  readonly stopped: Promise<void>;
+};
+
+/** Opens the data port, then the control socket; closes the first where the second fails. */
+export async function startProxy(
+  settings: Settings,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Proxy | InputError> {
+  const daemon = startDaemon(settings, environment);
+  if (isInputError(daemon)) return daemon;
+  const { promise: stopped, resolve } = Promise.withResolvers<void>();
+  let control: ControlServer | undefined;
+  let isStopping = false;
+  const stop = () => {
+    const drained = daemon.stop();
+    if (isStopping) return;
+    isStopping = true;
+    void drained.then(() => control?.stop()).then(resolve);
+  };
+  const opened = await openControlServer(daemon, settings, environment, stop);
+  if (!isInputError(opened)) control = opened;
+  else if (process.platform === "win32" && settings.socket === undefined) message.warn(`no control socket: ${opened.message}`);
+  else {
+    stop();
+    stop();
+    await stopped;
+    return opened;
+  }
+  const socket = control?.path;
+  return { daemon, settings, socket, status: () => statusOf(daemon, settings, socket), stop, stopped };
+}

@@ -1,0 +1,126 @@
+import { writeFileSync } from "node:fs";
+import { constants } from "node:os";
+import { type InputError, inputError, isInputError } from "../core/errors.ts";
+import type { PROVIDERS } from "../providers/index.ts";
+import { logLines } from "../shell/log-lines.ts";
+import { originOf } from "../shell/origin.ts";
+import { codeOf } from "../shell/socket-path.ts";
+import { childVariables, type Kept, keptUpstreams, withKeptUpstreams } from "./child-environment.ts";
+import type { Call, CliCommand } from "./command.ts";
+import { EXIT } from "./exit-code.ts";
+import { writeLog } from "./log-writer.ts";
+import { message } from "./message.ts";
+import { SETTING_OPTIONS } from "./options.ts";
+import { passSignals } from "./pass-signals.ts";
+import { printError, visible } from "./print.ts";
+import { type Proxy, startProxy } from "./proxy.ts";
+import { originalEnvironment, raiseFetchLimit } from "./raise-fetch-limit.ts";
+import { settingsFrom } from "./settings-from.ts";
+import { summarize, summaryText } from "./summary.ts";
+
+const { stdin: _, ...OPTIONS } = SETTING_OPTIONS;
+const DEFAULTS = { port: 0, stdin: false, logLevel: "silent" } as const;
+
+export const RUN: CliCommand = {
+  name: "run",
+  usage: ["[OPTIONS] -- COMMAND [ARGUMENTS]"],
+  about: [
+    "Runs a command with a proxy of its own on a free port, and sets for it every variable that clients read to find a provider. Standard streams and signals pass through untouched; at the end a summary goes to standard error, and the exit code is the command's.",
+    "A provider whose variable already points somewhere (OPENAI_BASE_URL=https://gateway.example/v1, DATABRICKS_HOST=https://…) is forwarded to there: its first variable that is set takes the place of its host. --upstream, the file and {PROVIDER}_REAL_HOST come before that.",
+    "Port, host and control socket are set by options only, not by variables or the file. Log lines are off unless a level is set. The command finds the control socket in FAULTPROXY_SOCKET, so that it can call faultproxy ctl.",
+  ],
+  options: {
+    ...OPTIONS,
+    port: { type: "string", alias: "p", valueHint: "PORT", description: "port to listen on [a free one]" },
+    "log-level": { type: "string", valueHint: "LEVEL", description: "silent, error, warn, info or debug, as with serve [silent]" },
+    "summary-json": { type: "string", valueHint: "FILE", description: "write the summary to a file, as JSON" },
+  },
+  wordsMax: 0,
+  takesRest: true,
+  examples: [
+    ['faultproxy run --mode "r 2" -- goose session', "the first two requests are rate limited"],
+    ['faultproxy run --simulate --mode "cut 30%" -- npm test', "a test suite against the built-in provider, three of ten streams cut"],
+  ],
+  exitCodes: [
+    ["N", "the command's own; 128 + N where signal N ended it"],
+    ["1", "the proxy could not be started"],
+    ["2", "wrong usage or bad input"],
+    ["126", "the command cannot be executed"],
+    ["127", "the command was not found"],
+  ],
+  run,
+};
+
+async function run(call: Call): Promise<number> {
+  const [program] = call.rest ?? [];
+  if (program === undefined) return refuse(inputError("run needs a command after --, such as: faultproxy run -- npm test"));
+  raiseFetchLimit();
+  const environment = originalEnvironment();
+  const kept = keptUpstreams(environment);
+  const effective = withKeptUpstreams(environment, kept);
+  const settings = settingsFrom(call, effective, {
+    defaults: DEFAULTS,
+    onlyByOption: ["port", "host", "socket", "stdin"],
+  });
+  if (isInputError(settings)) return refuse(settings);
+  const proxy = await startProxy(settings, effective);
+  if (isInputError(proxy)) {
+    message.error(proxy.message);
+    return EXIT.failure;
+  }
+  const line = logLines({ ...settings, rules: proxy.daemon.rules, visible });
+  const endLog = line === undefined ? () => {} : writeLog(proxy.daemon.events, line);
+  const summary = summarize(proxy.daemon.events);
+
+  const code = await runChild(call.rest ?? [], { ...environment, ...variablesOf(proxy, environment, kept) });
+
+  // Nobody is left to read what still runs.
+  proxy.stop();
+  proxy.stop();
+  await proxy.stopped;
+  endLog();
+  const result = summary(proxy.daemon.counts().requests);
+  printError(summaryText(result));
+  const mistake = writeSummary(call.options["summary-json"], { exitCode: code, ...result });
+  return mistake === undefined ? code : refuse(mistake);
+}
+
+function variablesOf({ daemon, socket }: Proxy, environment: Readonly<Record<string, string | undefined>>, kept: readonly Kept[]) {
+  const origins = (provider: keyof typeof PROVIDERS) => originOf(daemon.host, daemon.providerPorts[provider] ?? daemon.port);
+  return { ...childVariables(environment, kept, daemon.targets, origins), ...(socket === undefined ? {} : { FAULTPROXY_SOCKET: socket }) };
+}
+
+/** The child's exit code as a shell would tell it. */
+async function runChild(command: readonly string[], environment: Record<string, string | undefined>): Promise<number> {
+  try {
+    const child = Bun.spawn([...command], { stdin: "inherit", stdout: "inherit", stderr: "inherit", env: environment });
+    const endSignals = passSignals((signal) => child.kill(signal));
+    await child.exited;
+    endSignals();
+    return child.signalCode === null ? (child.exitCode ?? EXIT.failure) : 128 + signalNumber(child.signalCode);
+  } catch (error) {
+    const code = codeOf(error);
+    const isMissing = code === "ENOENT";
+    message.error(`cannot run ${command[0]}: ${isMissing ? "not found" : code === "EACCES" ? "not executable" : code}`);
+    return isMissing ? EXIT.notFound : EXIT.notExecutable;
+  }
+}
+
+function signalNumber(signal: number | NodeJS.Signals): number {
+  return typeof signal === "number" ? signal : constants.signals[signal];
+}
+
+function writeSummary(file: string | boolean | undefined, summary: unknown): InputError | undefined {
+  if (typeof file !== "string") return undefined;
+  try {
+    writeFileSync(file, `${JSON.stringify(summary, null, 2)}\n`);
+    return undefined;
+  } catch (error) {
+    return inputError(`cannot write the summary to ${file} (${codeOf(error)})`);
+  }
+}
+
+function refuse(mistake: InputError): number {
+  message.error(mistake.message);
+  return EXIT.usage;
+}

@@ -1,0 +1,52 @@
+import { readFileSync } from "node:fs";
+import { KNOWN_VARIABLES, readSettings, type SettingsSources } from "../config/read-settings.ts";
+import type { Settings } from "../config/settings.ts";
+import { type InputError, inputError, isInputError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
+import { parseCommand } from "../rules/language.ts";
+import { codeOf } from "../shell/socket-path.ts";
+import { targetsOf } from "../shell/targets.ts";
+import type { Call } from "./command.ts";
+import { message } from "./message.ts";
+
+type Environment = SettingsSources["environment"];
+
+/** The settings of a call, checked as far as they can be before anything is opened. */
+export function settingsFrom(
+  call: Call,
+  environment: Environment,
+  inPlace: Pick<SettingsSources, "defaults" | "onlyByOption"> = {},
+): Settings | InputError {
+  const settings = readSettings({ options: call.options, environment, readFile, ...inPlace });
+  if (isInputError(settings)) return settings;
+  const targets = targetsOf(settings, environment);
+  if (isInputError(targets)) return targets;
+  const mistake = settings.mode === undefined ? undefined : modeMistake(settings.mode);
+  if (mistake !== undefined) return mistake;
+  warnOfUnknownVariables(environment);
+  return settings;
+}
+
+function readFile(path: string): string | InputError {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    return inputError(`cannot read the configuration file ${path} (${codeOf(error)})`);
+  }
+}
+
+function modeMistake(mode: string): InputError | undefined {
+  const command = parseCommand(mode);
+  if (isInputError(command)) return inputError(`mode "${mode}": ${command.message}`);
+  if (command.kind === "mode" || command.kind === "add" || command.kind === "none") return undefined;
+  return inputError(`mode "${mode}": expected a command to start with, such as "c 3", "r 30%" or n`);
+}
+
+/** A misspelt variable is not refused: it may be meant for another version. */
+function warnOfUnknownVariables(environment: Environment): void {
+  for (const variable of Object.keys(environment)) {
+    if (!variable.startsWith("FAULTPROXY_") || KNOWN_VARIABLES.includes(variable) || variable === "FAULTPROXY_FETCH_LIMIT_RAISED") continue;
+    const meant = nearest(variable, KNOWN_VARIABLES);
+    message.warn(`${variable} is not a setting${meant === undefined ? "" : `; did you mean ${meant}?`}`);
+  }
+}

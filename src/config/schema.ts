@@ -1,0 +1,170 @@
+import { PROVIDER_NAMES } from "../core/provider.ts";
+import type { Settings } from "./settings.ts";
+import { choice, duration, integer, SWITCH, text, UPSTREAMS, type ValueKind } from "./value-kinds.ts";
+
+/** One row of the table from which the options, the variables, the file's keys and the help are made. */
+export type Setting<Value> = {
+  /** In the file; a dot for a table, `*` for any provider. */
+  readonly key: string;
+  /** On the command line, without dashes; none where only the file has it. */
+  readonly option: string | undefined;
+  readonly short?: string;
+  /** The option may be given several times; the values are joined. */
+  readonly repeatable?: boolean;
+  /** A switch that is on unless told otherwise: option and variable say `no-`. */
+  readonly negated?: boolean;
+  /** The first that is set counts. */
+  readonly variables: readonly string[];
+  readonly value: ValueKind<Value>;
+  readonly default: Value;
+  /** In the help, where the value itself does not say it. */
+  readonly defaultText?: string;
+  readonly summary: string;
+};
+
+export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Name]> } = {
+  port: {
+    key: "port",
+    option: "port",
+    short: "p",
+    variables: ["FAULTPROXY_PORT", "PORT"],
+    value: integer("PORT", 0, 65_535),
+    default: 8888,
+    summary: "port to listen on; 0 takes a free one",
+  },
+  host: {
+    key: "host",
+    option: "host",
+    variables: ["FAULTPROXY_HOST"],
+    value: text("ADDRESS", "an address or host name of this machine, such as 127.0.0.1", /^[\w.:%-]+$/),
+    default: "127.0.0.1",
+    summary: "address to listen on",
+  },
+  mode: {
+    key: "mode",
+    option: "mode",
+    short: "m",
+    variables: ["FAULTPROXY_MODE"],
+    value: text("COMMAND", 'a command, such as "c 3", "r 30%", "u *" or n', /\S/),
+    default: undefined,
+    defaultText: "n",
+    summary: 'command to start with, such as "c 3", "r 30%" or "u *"',
+  },
+  stdin: {
+    key: "stdin",
+    option: "stdin",
+    negated: true,
+    variables: ["FAULTPROXY_NO_STDIN"],
+    value: SWITCH,
+    default: true,
+    summary: "never read commands from standard input",
+  },
+  seed: {
+    key: "seed",
+    option: "seed",
+    variables: ["FAULTPROXY_SEED"],
+    value: integer("N", 0, 2 ** 32 - 1),
+    default: undefined,
+    defaultText: "drawn, and printed",
+    summary: "seed of all random decisions",
+  },
+  socket: {
+    key: "socket",
+    option: "socket",
+    variables: ["FAULTPROXY_SOCKET"],
+    value: text("PATH", "a path", /\S/),
+    default: undefined,
+    defaultText: "by the port, in the user's folder",
+    summary: "path of the control socket",
+  },
+  upstreams: {
+    key: "providers.*.upstream",
+    option: "upstream",
+    repeatable: true,
+    variables: ["FAULTPROXY_UPSTREAM"],
+    value: UPSTREAMS,
+    default: {},
+    defaultText: "the providers' own hosts",
+    summary: "where a provider's requests go, or NAME=simulated; repeatable",
+  },
+  providerPorts: {
+    key: "providers.*.port",
+    option: undefined,
+    variables: [],
+    value: { hint: "PORT", tomlTypes: ["number"], parse: () => ({ ok: false, expected: "a table" }) },
+    default: {},
+    summary: "a port of the provider's own",
+  },
+  defaultProvider: {
+    key: "default_provider",
+    option: "default-provider",
+    variables: ["FAULTPROXY_DEFAULT_PROVIDER"],
+    value: choice("NAME", PROVIDER_NAMES),
+    default: "openai",
+    summary: "provider of requests that no other sign gives away",
+  },
+  simulate: {
+    key: "simulate",
+    option: "simulate",
+    variables: ["FAULTPROXY_SIMULATE"],
+    value: SWITCH,
+    default: false,
+    summary: "the built-in provider answers for every provider",
+  },
+  ttftMs: {
+    key: "simulator.ttft",
+    option: "ttft",
+    variables: ["FAULTPROXY_TTFT"],
+    value: duration("DURATION"),
+    default: 0,
+    summary: "built-in provider: time to the first token, such as 300ms",
+  },
+  betweenMs: {
+    key: "simulator.between",
+    option: "between",
+    variables: ["FAULTPROXY_BETWEEN"],
+    value: duration("DURATION"),
+    default: 0,
+    summary: "built-in provider: time between tokens",
+  },
+  tokens: {
+    key: "simulator.tokens",
+    option: "tokens",
+    variables: ["FAULTPROXY_TOKENS"],
+    value: integer("N", 1, 1_000_000),
+    default: 24,
+    summary: "built-in provider: tokens in an answer",
+  },
+  logFormat: {
+    key: "log_format",
+    option: "log-format",
+    variables: ["FAULTPROXY_LOG_FORMAT"],
+    value: choice("FORMAT", ["pretty", "json"]),
+    default: "pretty",
+    summary: "pretty for people, json for programs (one object a line)",
+  },
+  logLevel: {
+    key: "log_level",
+    option: "log-level",
+    variables: ["FAULTPROXY_LOG_LEVEL"],
+    value: choice("LEVEL", ["silent", "error", "warn", "info", "debug"]),
+    default: "info",
+    summary: "silent; error: the proxy's own errors; warn: injections too; info: every request; debug: every decision",
+  },
+  engine: {
+    key: "engine",
+    option: "engine",
+    variables: ["FAULTPROXY_ENGINE"],
+    value: choice("ENGINE", ["serve"]),
+    default: "serve",
+    summary: "what takes and forwards requests",
+  },
+};
+
+export type SettingName = keyof Settings;
+
+/** The table without the types of its values, to loop over. */
+export const SETTING_ROWS = Object.entries(SETTINGS) as readonly (readonly [SettingName, Setting<unknown>])[];
+
+/** The option and variable that name the file itself. */
+export const CONFIG_OPTION = { option: "config", variable: "FAULTPROXY_CONFIG", hint: "FILE", summary: "TOML file with settings" } as const;

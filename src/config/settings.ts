@@ -1,0 +1,30 @@
+import type { ProviderName } from "../core/provider.ts";
+
+/** All that `serve` can be told, after command line, environment, file and defaults are put together. */
+export type Settings = {
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  /** A command of the fault language to start with. */
+  readonly mode: string | undefined;
+  /** Read commands from standard input. */
+  readonly stdin: boolean;
+  /** Undefined: drawn at start and printed. */
+  readonly seed: number | undefined;
+  /** Path of the control socket; undefined: by the port, in the user's own folder. */
+  readonly socket: string | undefined;
+  /** A URL, or `simulated`, by provider. */
+  readonly upstreams: Partial<Readonly<Record<ProviderName, string>>>;
+  /** Own listener ports by provider. */
+  readonly providerPorts: Partial<Readonly<Record<ProviderName, number>>>;
+  readonly defaultProvider: ProviderName;
+  /** The built-in provider answers for every provider. */
+  readonly simulate: boolean;
+  /** Of the built-in provider: delay before the first token, between tokens (ms), length of an answer. */
+  readonly ttftMs: number;
+  readonly betweenMs: number;
+  readonly tokens: number;
+  readonly logFormat: "pretty" | "json";
+  readonly logLevel: "error" | "warn" | "info" | "debug" | "silent";
+  readonly engine: "serve";
+};

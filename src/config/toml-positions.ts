@@ -1,0 +1,97 @@
+/** Where a key stands, counted from 1. */
+export type TomlPosition = { readonly line: number; readonly column: number };
+
+/**
+ * Finds keys and table headers in a TOML text that has been parsed without error. Keys inside inline tables are found
+ * by the key that the inline table belongs to. Keys of the result are paths joined by NUL.
+ */
+export function tomlPositions(toml: string): ReadonlyMap<string, TomlPosition> {
+  const positions = new Map<string, TomlPosition>();
+  let table: readonly string[] = [];
+  let at = 0;
+  let line = 1;
+  let lineStart = 0;
+
+  const here = (offset: number): TomlPosition => ({ line, column: offset - lineStart + 1 });
+  const note = (path: readonly string[], offset: number) => {
+    const position = here(offset);
+    for (let length = 1; length <= path.length; length++) {
+      const name = path.slice(0, length).join("\0");
+      if (length === path.length || !positions.has(name)) positions.set(name, position);
+    }
+  };
+  const newLine = () => {
+    at++;
+    line++;
+    lineStart = at;
+  };
+  /** Moves past a string that begins here, a long one with its line ends. */
+  const skipString = () => {
+    const quote = toml.charAt(at);
+    const delimiter = toml.startsWith(quote.repeat(3), at) ? quote.repeat(3) : quote;
+    at += delimiter.length;
+    while (at < toml.length && !toml.startsWith(delimiter, at)) {
+      if (toml.charAt(at) === "\\" && quote === '"') at++;
+      if (toml.charAt(at) === "\n") newLine();
+      else at++;
+    }
+    at += delimiter.length;
+  };
+  const skipComment = () => {
+    while (at < toml.length && toml.charAt(at) !== "\n") at++;
+  };
+  /** Moves past a value: to the end of its line, or of the line on which its brackets close. */
+  const skipValue = () => {
+    let depth = 0;
+    while (at < toml.length) {
+      const character = toml.charAt(at);
+      if (character === "\n" && depth === 0) return;
+      if (character === '"' || character === "'") skipString();
+      else if (character === "#") skipComment();
+      else if (character === "\n") newLine();
+      else {
+        if (character === "[" || character === "{") depth++;
+        if (character === "]" || character === "}") depth--;
+        at++;
+      }
+    }
+  };
+
+  while (at < toml.length) {
+    const character = toml.charAt(at);
+    if (character === "\n") newLine();
+    else if (character === "#") skipComment();
+    else if (/\s/.test(character)) at++;
+    else if (character === "[") {
+      const start = at;
+      while (toml.charAt(at) === "[") at++;
+      const end = toml.indexOf("]", at);
+      table = keyPath(toml.slice(at, end));
+      note(table, start);
+      skipValue();
+    } else {
+      const start = at;
+      while (at < toml.length && toml.charAt(at) !== "=") {
+        if (toml.charAt(at) === '"' || toml.charAt(at) === "'") skipString();
+        else at++;
+      }
+      note([...table, ...keyPath(toml.slice(start, at))], start);
+      skipValue();
+    }
+  }
+  return positions;
+}
+
+/** The position of the key, or of the nearest table that holds it. */
+export function positionOfKey(positions: ReadonlyMap<string, TomlPosition>, path: readonly string[]): TomlPosition {
+  for (let length = path.length; length > 0; length--) {
+    const found = positions.get(path.slice(0, length).join("\0"));
+    if (found !== undefined) return found;
+  }
+  return { line: 1, column: 1 };
+}
+
+/** `a."b.c".d` → a, b.c, d */
+function keyPath(text: string): readonly string[] {
+  return [...text.matchAll(/"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s."']+)/g)].map((found) => found[1] ?? found[2] ?? found[3] ?? "");
+}

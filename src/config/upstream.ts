@@ -1,0 +1,18 @@
+import type { Target } from "../core/ports.ts";
+import type { Parsed } from "../rules/values.ts";
+
+/** A base URL (scheme, authority, optional path), or `simulated`. */
+export function checkUpstream(text: string): Parsed<Target> {
+  const expected = "http://HOST[:PORT] or https://HOST[:PORT], with a path if need be, or simulated";
+  if (text === "simulated") return { ok: true, value: { kind: "simulated" } };
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:\/\/[^/]/i.test(text)) return { ok: false, expected: `${expected}; this is not a URL of that kind` };
+  if (url.username !== "" || url.password !== "") return { ok: false, expected: `${expected}; a user or password in it is not taken` };
+  if (url.search !== "" || url.hash !== "") return { ok: false, expected: `${expected}; a base URL has no query and no fragment` };
+  return { ok: true, value: { kind: "url", base: url.origin + url.pathname.replace(/\/+$/, "") } };
+}
+
+/** A text that may hold a URL, fit to be shown. */
+export function withoutCredentials(text: string): string {
+  return text.replace(/\/\/[^/@]*@/g, "//…@");
+}

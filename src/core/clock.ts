@@ -1,0 +1,7 @@
+/** Monotonic for durations, wall for timestamps; only the shell reads the real ones. */
+export type Clock = {
+  readonly monotonicMs: () => number;
+  readonly wallMs: () => number;
+  /** Resolves after `ms`, or at once when the signal aborts. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+};

@@ -1,0 +1,44 @@
+import type { DialectName } from "./dialect.ts";
+import type { EndpointKind, ForwardFailure } from "./exchange.ts";
+import type { ProviderName } from "./provider.ts";
+
+/** One rule's decision on one exchange; an inference exchange that no rule looked at has one with `rule: null`. */
+export type DecisionEvent = {
+  readonly type: "decision";
+  /** RFC 3339. */
+  readonly time: string;
+  readonly exchange: number;
+  readonly provider: ProviderName;
+  readonly dialect: DialectName | null;
+  readonly method: string;
+  /** Without the query, which may hold a key. */
+  readonly path: string;
+  readonly model: string | null;
+  readonly rule: string | null;
+  readonly fault: string | null;
+  /** The number drawn against a share, in [0, 1); null where the amount is a count or all. */
+  readonly drawn: number | null;
+  readonly injected: boolean;
+};
+
+/** How an exchange ended. */
+export type ExchangeEvent = {
+  readonly type: "exchange";
+  readonly time: string;
+  readonly exchange: number;
+  readonly provider: ProviderName;
+  readonly dialect: DialectName | null;
+  readonly kind: EndpointKind;
+  readonly method: string;
+  readonly path: string;
+  readonly model: string | null;
+  /** Null where no status was sent. */
+  readonly status: number | null;
+  /** What was done, in words: `forwarded`, `rate_limit 429`, `cut after 5 frames by reset`, … */
+  readonly done: string;
+  readonly faults: readonly string[];
+  readonly error: ForwardFailure["reason"] | string | null;
+  readonly durationMs: number;
+};
+
+export type FaultproxyEvent = DecisionEvent | ExchangeEvent;

@@ -1,0 +1,127 @@
+import type { DialectName } from "./dialect.ts";
+import type { HeaderList } from "./headers.ts";
+import type { ProviderName } from "./provider.ts";
+
+/**
+ * A body as it arrives. `read` gives the next chunk, or undefined at its proper end, and throws `BodyCut` when the
+ * bytes stop before that. Nothing is read ahead: a reader that waits makes the sender wait.
+ */
+export type Chunks = {
+  readonly read: () => Promise<Uint8Array | undefined>;
+  /** Nobody will read on. Idempotent; never throws. */
+  readonly cancel: () => void;
+};
+
+/** How a body stopped before its end: by RST, or by a FIN where more was owed. */
+export class BodyCut extends Error {
+  constructor(readonly by: "reset" | "close") {
+    super(by === "reset" ? "the body was cut by a connection reset" : "the body was cut by an early close");
+  }
+}
+
+export type Body = Uint8Array | Chunks | null;
+
+/** A request body that can be looked at without being lost to the target. */
+export type RequestBody = {
+  /** Content-Length, 0 where there is no body, undefined where it is chunked. */
+  readonly lengthBytes: number | undefined;
+  /** The whole body, or undefined where it is larger than `bytesMax`; `forward` gives the same bytes either way. */
+  readonly whole: (bytesMax: number) => Promise<Uint8Array | undefined>;
+  /** What goes on to the target: the bytes that came. Called at most once. */
+  readonly forward: () => Promise<Body>;
+};
+
+/** A well-formed request for the data plane. No stage sees more of the connection than this. */
+export type Received = {
+  /** 1 for the first request of the process. */
+  readonly id: number;
+  readonly method: string;
+  /** Origin-form target: path and query as received (RFC 9112 section 3.2.1). */
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly body: RequestBody;
+  /** The provider whose own port this came in by. */
+  readonly listenerProvider: ProviderName | undefined;
+  /** Aborted when the client has gone. */
+  readonly clientGone: AbortSignal;
+  readonly receivedMonotonicMs: number;
+};
+
+/** Faults meet `inference` only; the others are always forwarded unless a rule names their path. */
+export type EndpointKind = "inference" | "metadata" | "auth";
+
+/** What the body says, read leniently: the wire may send anything. */
+export type RequestFacts = {
+  readonly model: string | undefined;
+  readonly stream: boolean;
+  /** The conversation, where the client names one. */
+  readonly session: string | undefined;
+  /** Estimated from the text, four characters a token. */
+  readonly inputTokens: number;
+  /** The output limit that the request sets. */
+  readonly outputTokensMax: number | undefined;
+  /** Names of the offered tools, in order. */
+  readonly tools: readonly string[];
+  /** The text of the last user turn. */
+  readonly prompt: string;
+  /** The last turn is a tool's result. */
+  readonly afterToolResult: boolean;
+  /** Chat Completions `stream_options.include_usage`; true in the other dialects, which always send usage. */
+  readonly usageInStream: boolean;
+};
+
+export type Identified = Received & {
+  readonly provider: ProviderName;
+  readonly dialect: DialectName | undefined;
+  readonly kind: EndpointKind;
+  /** Path and query for the target: the received ones without our prefix. */
+  readonly upstreamTarget: string;
+  /** `upstreamTarget` without its query. */
+  readonly path: string;
+};
+
+/** A response whose head has come. */
+export type OpenResponse = {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: HeaderList;
+  readonly body: Body;
+};
+
+/** Why no response came. Named in `x-faultproxy-error`. */
+export type ForwardFailure = {
+  readonly kind: "failure";
+  readonly reason:
+    | "upstream_refused"
+    | "upstream_dns"
+    | "upstream_tls"
+    | "upstream_closed_early"
+    | "upstream_timeout"
+    | "upstream_protocol"
+    | "client_gone";
+  /** One sentence for people; never a secret, never a query string. */
+  readonly detail: string;
+};
+
+export type ForwardRequest = {
+  readonly method: string;
+  /** Scheme and authority of the target, and a base path without a trailing slash, or an empty one. */
+  readonly base: string;
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly body: Body;
+  readonly signal: AbortSignal;
+};
+
+/** How the sending of a response ended; told exactly once for each response. */
+export type DeliveryEnd = "complete" | "cut" | "client_gone";
+
+/** What the engine does towards the client. */
+export type Delivery =
+  | { readonly kind: "response"; readonly response: OpenResponse; readonly done: (how: DeliveryEnd) => void }
+  /** No byte, connection open until the client leaves. */
+  | { readonly kind: "hang" }
+  /** RST before any byte. */
+  | { readonly kind: "reset" }
+  /** FIN before any byte. */
+  | { readonly kind: "close" };

@@ -1,0 +1,43 @@
+/** Header fields in the order they came, duplicates kept, names as spelled on the wire (RFC 9110 section 5). */
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** The first value of a field, or undefined. `name` must be given in lower case. */
+export function headerValue(headers: HeaderList, name: string): string | undefined {
+  for (const [fieldName, value] of headers) {
+    if (fieldName.length === name.length && (fieldName === name || fieldName.toLowerCase() === name)) return value;
+  }
+  return undefined;
+}
+
+/** The list without the named fields. Names must be given in lower case. */
+export function withoutHeaders(headers: HeaderList, names: ReadonlySet<string>): HeaderList {
+  return headers.filter(([name]) => !names.has(name.toLowerCase()));
+}
+
+/** The list with every field of this name replaced by one. */
+export function withHeader(headers: HeaderList, name: string, value: string): HeaderList {
+  return [...withoutHeaders(headers, new Set([name.toLowerCase()])), [name, value]];
+}
+
+/** Fields that belong to one connection only (RFC 9110 section 7.6.1), and `proxy-connection`, which old clients still send. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** End-to-end fields: without hop-by-hop fields, those that `Connection` names, and `alsoRemove`. */
+export function endToEndHeaders(headers: HeaderList, alsoRemove: ReadonlySet<string>): HeaderList {
+  const connection = headerValue(headers, "connection");
+  const named = connection === undefined || !/[^,\s]/.test(connection) ? undefined : new Set(connection.toLowerCase().split(/[\s,]+/));
+  return headers.filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !HOP_BY_HOP.has(lower) && !alsoRemove.has(lower) && !(named?.has(lower) ?? false);
+  });
+}

@@ -1,0 +1,165 @@
+import type { RequestFacts } from "../core/exchange.ts";
+
+/** What the dialects read and write alike. */
+
+export type JsonObject = { readonly [key: string]: unknown };
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The objects of a list; nothing where it is no list. */
+export function objectsOf(value: unknown): readonly JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+/** A text that is not empty. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+export function textsOf(values: readonly unknown[]): readonly string[] {
+  return values.flatMap((value) => textOf(value) ?? []);
+}
+
+export function countOf(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+/** The object that a payload holds; undefined where it holds none, like `[DONE]`. */
+export function parseObject(payload: string | undefined): JsonObject | undefined {
+  if (payload === undefined || !/^\s*\{/.test(payload)) return undefined;
+  try {
+    const value: unknown = JSON.parse(payload);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A path segment as it was meant; as it stands where its escapes are broken. */
+export function decodeSegment(segment: string | undefined): string | undefined {
+  if (segment === undefined || segment === "") return undefined;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+export const CHARACTERS_PER_TOKEN = 4;
+
+/** Keys whose values are names, numbers of the protocol or binary data, not text for the model. */
+const NOT_TEXT: ReadonlySet<string> = new Set([
+  "cache_control",
+  "call_id",
+  "data",
+  "detail",
+  "encrypted_content",
+  "file_data",
+  "file_id",
+  "fileUri",
+  "id",
+  "image_url",
+  "media_type",
+  "mime_type",
+  "mimeType",
+  "role",
+  "signature",
+  "status",
+  "thoughtSignature",
+  "tool_call_id",
+  "tool_use_id",
+  "type",
+  "url",
+]);
+
+/** Deeper nesting than any request has; keeps a hostile one from using up the stack. */
+const DEPTH_MAX = 64;
+
+/** An estimate of the tokens in all text below these values, four characters a token. */
+export function estimateTokens(...values: readonly unknown[]): number {
+  return Math.ceil(values.reduce<number>((sum, value) => sum + characters(value, 0), 0) / CHARACTERS_PER_TOKEN);
+}
+
+function characters(value: unknown, depth: number): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null || depth > DEPTH_MAX) return 0;
+  let sum = 0;
+  if (Array.isArray(value)) {
+    for (const element of value) sum += characters(element, depth + 1);
+  } else {
+    for (const [key, member] of Object.entries(value)) if (!NOT_TEXT.has(key)) sum += characters(member, depth + 1);
+  }
+  return sum;
+}
+
+/** The text of a turn: a text, or parts of which some have one. */
+export function turnText(content: unknown): string {
+  if (typeof content === "string") return content;
+  return textsOf(objectsOf(content).map((part) => part.text)).join("\n");
+}
+
+/** What is known of a request whose body says nothing. */
+export function factsFromPath(model: string | undefined, stream: boolean, usageInStream: boolean): RequestFacts {
+  return {
+    model,
+    stream,
+    session: undefined,
+    inputTokens: 0,
+    outputTokensMax: undefined,
+    tools: [],
+    prompt: "",
+    afterToolResult: false,
+    usageInStream,
+  };
+}
+
+/** The conversation as OpenAI's two APIs and those that follow them name it, the closest name first. */
+export function openaiSession(json: JsonObject): string | undefined {
+  const { conversation, metadata } = json;
+  return (
+    textOf(json.prompt_cache_key) ??
+    textOf(isObject(conversation) ? conversation.id : conversation) ??
+    textOf(json.session_id) ??
+    (isObject(metadata) ? textOf(metadata.session_id) : undefined) ??
+    textOf(json.user)
+  );
+}
+
+/** A text in the pieces that a stream brings: words with the space before them. */
+export function wordPieces(text: string): readonly string[] {
+  return text.match(/\s*\S+(?:\s+$)?/g) ?? (text === "" ? [] : [text]);
+}
+
+const ARGUMENT_PIECE_CHARACTERS = 12;
+
+/** Tool arguments in the pieces that a stream brings; no character is cut in two. */
+export function argumentPieces(text: string): readonly string[] {
+  return text.match(new RegExp(`[\\s\\S]{1,${ARGUMENT_PIECE_CHARACTERS}}`, "gu")) ?? [];
+}
+
+/** An id with the dialect's prefix, put before it only where it is not there yet. */
+export function withPrefix(prefix: string, id: string): string {
+  return id.startsWith(prefix) ? id : `${prefix}${id}`;
+}
+
+/** Cuts the texts of a whole answer, one after the other, to so many tokens in all. */
+export type Budget = { readonly take: (text: string) => string; readonly isSpent: () => boolean };
+
+export function createBudget(tokens: number): Budget {
+  let charactersLeft = tokens * CHARACTERS_PER_TOKEN;
+  return {
+    take(text) {
+      const taken = text.length <= charactersLeft ? text : withoutHalfCharacter(text.slice(0, charactersLeft));
+      charactersLeft -= Math.min(text.length, charactersLeft);
+      return taken;
+    },
+    isSpent: () => charactersLeft <= 0,
+  };
+}
+
+function withoutHalfCharacter(text: string): string {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 0xd800 && last <= 0xdbff ? text.slice(0, -1) : text;
+}

@@ -1,0 +1,60 @@
+import { BodyCut, type Body, type ForwardFailure, type ForwardRequest, type OpenResponse } from "../../core/exchange.ts";
+import { type HeaderList, headerValue } from "../../core/headers.ts";
+import { chunksAgain, chunksOfStream, streamForFetch } from "./chunks.ts";
+
+type FetchOptions = RequestInit & { readonly decompress: boolean; readonly timeout: boolean };
+
+/** Sends the request with `fetch`: nothing followed, nothing decoded, no idle timeout. */
+export async function forward(request: ForwardRequest): Promise<OpenResponse | ForwardFailure> {
+  const { method, headers, body, signal } = request;
+  const options: FetchOptions = {
+    method,
+    headers: headers as [string, string][],
+    redirect: "manual",
+    decompress: false,
+    timeout: false,
+    signal,
+  };
+  if (body !== null) options.body = body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : streamForFetch(body);
+  try {
+    const response = await fetch(request.base + request.target, options);
+    const list = headerList(response.headers);
+    return { status: response.status, reason: response.statusText, headers: list, body: await firstRead(response, list) };
+  } catch (error) {
+    return failureOf(error, request);
+  }
+}
+
+/**
+ * Waits for the first chunk. The head cannot go to the client before it anyway, most whole answers are complete with it
+ * and then go on in one write with their length, and a target that fails here can still be answered for.
+ */
+async function firstRead(response: Response, headers: HeaderList): Promise<Body> {
+  if (response.body === null) return null;
+  const rest = chunksOfStream(response.body);
+  const first = await rest.read();
+  if (first === undefined) return new Uint8Array();
+  return String(first.length) === headerValue(headers, "content-length") ? first : chunksAgain([first], rest);
+}
+
+export function headerList(headers: Headers): HeaderList {
+  const list: [string, string][] = [];
+  headers.forEach((value, name) => {
+    list.push([name, value]);
+  });
+  return list;
+}
+
+function failureOf(error: unknown, { base, signal }: ForwardRequest): ForwardFailure {
+  const failure = (reason: ForwardFailure["reason"], detail: string): ForwardFailure => ({ kind: "failure", reason, detail });
+  const where = new URL(base).host;
+  if (signal.aborted) return failure("client_gone", "the client has gone");
+  if (error instanceof BodyCut) return failure("upstream_closed_early", `${where} closed the connection before it had answered`);
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  if (/^(ConnectionRefused|ECONNREFUSED)$/.test(code)) return failure("upstream_refused", `${where} refused the connection (is it running? is the port right?)`);
+  if (/^(ENOTFOUND|EAI_|DNS|FailedToResolve)/i.test(code)) return failure("upstream_dns", `the name ${where} could not be resolved`);
+  if (/CERT|TLS|SSL|SELF_SIGNED|EPROTO|ISSUER|SIGNATURE|FailedToOpenSocket/i.test(code)) return failure("upstream_tls", `no trusted TLS connection to ${where} (${code})`);
+  if (/TIMEOUT|ETIMEDOUT/i.test(code)) return failure("upstream_timeout", `${where} did not answer in time`);
+  if (/^(ECONNRESET|ConnectionClosed|UnexpectedRedirect|ECONNABORTED|EPIPE)$/.test(code)) return failure("upstream_closed_early", `${where} closed the connection before it had answered`);
+  return failure("upstream_protocol", `${where} did not answer in HTTP (${code || "no code"})`);
+}

@@ -1,0 +1,92 @@
+import type { Delivery, DeliveryEnd, OpenResponse, Received } from "../../core/exchange.ts";
+import { type InputError, inputError } from "../../core/errors.ts";
+import { headerValue } from "../../core/headers.ts";
+import type { Listener, ListenOptions } from "../engine.ts";
+import { streamOfChunks } from "./chunks.ts";
+import { headerList } from "./forward.ts";
+import { requestBody } from "./request-body.ts";
+
+/** Opens the port with `Bun.serve`. */
+export function listen(options: ListenOptions): Listener | InputError {
+  try {
+    const server = Bun.serve({
+      hostname: options.host,
+      port: options.port,
+      // Error pages of the development mode show source code to the client.
+      development: false,
+      // A stream lives as long as the provider lets it.
+      idleTimeout: 0,
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      fetch: (request) => answer(request, options),
+    });
+    return {
+      port: server.port ?? options.port,
+      stop: (breakOff) => server.stop(breakOff),
+    };
+  } catch (error) {
+    return listenError(error, options);
+  }
+}
+
+async function answer(request: Request, options: ListenOptions): Promise<Response> {
+  const received = receive(request, options);
+  if (received instanceof Response) return received;
+  return perform(await options.handle(received));
+}
+
+function receive(request: Request, options: ListenOptions): Received | Response {
+  const headers = headerList(request.headers);
+  const contentLength = headerValue(headers, "content-length");
+  // Bun joins equal duplicates to "3, 3"; two readers could disagree on them.
+  if (contentLength !== undefined && !/^\d+$/.test(contentLength)) return refuse(400, "bad_content_length", "Content-Length must be one number");
+  if (request.method === "CONNECT") return refuse(501, "connect_unsupported", "CONNECT is not supported: use the address of this proxy as the base URL");
+  const { url } = request;
+  return {
+    id: options.nextId(),
+    method: request.method,
+    target: url.startsWith("/") ? url : url.slice(url.indexOf("/", url.indexOf("://") + 3)),
+    headers,
+    body: requestBody(request, contentLength),
+    listenerProvider: options.provider,
+    clientGone: request.signal,
+    receivedMonotonicMs: performance.now(),
+  };
+}
+
+function refuse(status: number, reason: string, message: string): Response {
+  return Response.json({ error: { message: `faultproxy: ${message}`, type: "invalid_request_error", param: null, code: reason } }, { status, headers: { "x-faultproxy-error": reason, connection: "close" } });
+}
+
+function perform(delivery: Delivery): Response | Promise<Response> {
+  switch (delivery.kind) {
+    case "hang":
+      return new Promise(() => {});
+    case "reset":
+    case "close":
+      // An error before the first byte resets the connection; a FIN without a byte is not to be had here.
+      return new Response(
+        new ReadableStream({
+          start(controller) {
+            controller.error(undefined);
+          },
+        }),
+      );
+    case "response":
+      return respond(delivery.response, delivery.done);
+  }
+}
+
+function respond({ status, reason, headers, body }: OpenResponse, done: (how: DeliveryEnd) => void): Response {
+  const init: ResponseInit = { status, statusText: reason, headers: headers as [string, string][] };
+  if (body !== null && !(body instanceof Uint8Array)) return new Response(streamOfChunks(body, done), init);
+  done("complete");
+  return new Response(body as Uint8Array<ArrayBuffer> | null, init);
+}
+
+function listenError(error: unknown, { host, port }: ListenOptions): InputError {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  if (code === "EADDRINUSE") return inputError(`port ${port} on ${host} is in use; choose another with --port, or --port 0 for a free one`);
+  if (code === "EACCES") return inputError(`port ${port} needs more rights than this user has; choose one above 1023 with --port`);
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return inputError(`${host} is not an address of this machine; choose one with --host, such as 127.0.0.1`);
+  return inputError(`cannot listen on ${host}:${port} (${code || (error instanceof Error ? error.message : "unknown error")})`);
+}

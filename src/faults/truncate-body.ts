@@ -1,0 +1,3 @@
+import { needsRawSockets } from "./helpers/unavailable.ts";
+
+export const truncateBody = needsRawSockets("truncate_body", "fewer bytes come than Content-Length promised");

@@ -1,0 +1,34 @@
+import type { Identified, RequestFacts } from "../core/exchange.ts";
+import { REQUEST_INSPECT_BYTES_MAX } from "../core/limits.ts";
+import { DIALECTS } from "../dialects/index.ts";
+
+export const NO_FACTS: RequestFacts = {
+  model: undefined,
+  stream: false,
+  session: undefined,
+  inputTokens: 0,
+  outputTokensMax: undefined,
+  tools: [],
+  prompt: "",
+  afterToolResult: false,
+  usageInStream: false,
+};
+
+const decoder = new TextDecoder();
+
+/** Parses the body once, for whoever asks first; a body that cannot be read or is not JSON has no facts. */
+export async function readFacts(exchange: Identified): Promise<RequestFacts> {
+  if (exchange.dialect === undefined) return NO_FACTS;
+  const bytes = await exchange.body.whole(REQUEST_INSPECT_BYTES_MAX);
+  const queryAt = exchange.upstreamTarget.indexOf("?");
+  const query = queryAt < 0 ? "" : exchange.upstreamTarget.slice(queryAt + 1);
+  return DIALECTS[exchange.dialect].facts(exchange.path, query, bytes === undefined ? undefined : parseJson(bytes));
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(bytes));
+  } catch {
+    return undefined;
+  }
+}

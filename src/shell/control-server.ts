@@ -1,0 +1,183 @@
+import { unlinkSync } from "node:fs";
+import type { Settings } from "../config/settings.ts";
+import { type InputError, inputError, isInputError } from "../core/errors.ts";
+import { COMMAND_CHARACTERS_MAX } from "../core/limits.ts";
+import { joinWords } from "../rules/words.ts";
+import { probe } from "./control-client.ts";
+import type { Daemon } from "./daemon.ts";
+import { eventStream } from "./event-stream.ts";
+import { checkSocketFile, codeOf, type Environment, socketPathFor } from "./socket-path.ts";
+import { rulesStatus, statusOf } from "./status.ts";
+
+export type ControlServer = {
+  readonly path: string;
+  /** Breaks off all readers and removes the socket. */
+  readonly stop: () => Promise<void>;
+};
+
+/** Bytes of a request to the socket: a command in JSON, every character of it escaped. */
+const BODY_BYTES_MAX = 6 * COMMAND_CHARACTERS_MAX + 1_024;
+
+/** Running answers get this long when the socket is closed. */
+const LAST_ANSWERS_MS_MAX = 200;
+
+/** Opens the control socket of a daemon whose port is open. `quit` is called when a command asks for the end. */
+export async function openControlServer(
+  daemon: Daemon,
+  settings: Settings,
+  environment: Environment,
+  quit: () => void,
+): Promise<ControlServer | InputError> {
+  const path = socketPathFor(settings.socket, daemon.port, environment);
+  if (isInputError(path)) return path;
+  const mistake = await makeRoom(path);
+  if (mistake !== undefined) return mistake;
+  const over = new AbortController();
+  const routes = controlRoutes(daemon, settings, path, quit, over.signal);
+  // The file is made by listening, and must never be open to others, not for a moment.
+  const umask = process.umask(0o177);
+  try {
+    const server = Bun.serve({
+      unix: path,
+      development: false,
+      maxRequestBodySize: BODY_BYTES_MAX,
+      fetch: (request, running) => {
+        // A reader of events may wait long for the next one.
+        running.timeout(request, 0);
+        return answer(request, routes);
+      },
+      error: () => failure(500, "something unexpected went wrong"),
+    });
+    return {
+      path,
+      async stop() {
+        over.abort();
+        // The answer to the command that brought the end is still on its way.
+        await Promise.race([server.stop(false), Bun.sleep(LAST_ANSWERS_MS_MAX)]);
+        await server.stop(true);
+      },
+    };
+  } catch (error) {
+    return inputError(`cannot open the control socket ${path} (${codeOf(error)}); choose another path with --socket`);
+  } finally {
+    process.umask(umask);
+  }
+}
+
+/** A stale socket is removed, a live one never. */
+async function makeRoom(path: string): Promise<InputError | undefined> {
+  const file = checkSocketFile(path);
+  if (file === "none") return undefined;
+  if (isInputError(file)) return file;
+  const found = await probe(path);
+  if (found === "stale") {
+    unlinkSync(path);
+    return undefined;
+  }
+  const who = found === "foreign" ? "another program listens" : `a daemon (pid ${found.pid}, port ${found.port}) listens`;
+  const stopIt = found === "foreign" ? "" : `stop it with ${joinWords(["faultproxy", "ctl", "quit", "--socket", path])}, or `;
+  return inputError(`${who} on the control socket ${path} already; ${stopIt}choose another path with --socket`);
+}
+
+type Handler = (request: Request, url: URL) => Response | Promise<Response>;
+type Routes = readonly { readonly path: RegExp; readonly methods: Readonly<Record<string, Handler>> }[];
+
+async function answer(request: Request, routes: Routes): Promise<Response> {
+  const url = new URL(request.url, "http://localhost");
+  const route = routes.find(({ path }) => path.test(url.pathname));
+  if (route === undefined) return failure(404, `there is no ${url.pathname} here`);
+  const handler = route.methods[request.method];
+  if (handler !== undefined) return handler(request, url);
+  const allow = Object.keys(route.methods).join(", ");
+  return failure(405, `${url.pathname} takes ${allow}`, { allow });
+}
+
+function controlRoutes(daemon: Daemon, settings: Settings, path: string, quit: () => void, over: AbortSignal): Routes {
+  const status = () => Response.json(statusOf(daemon, settings, path));
+  const rules = () => Response.json({ rules: rulesStatus(daemon.rules()) });
+  const perform = (text: string, done: () => Response): Response => {
+    const result = daemon.command(text);
+    if (isInputError(result)) return failure(400, result.message);
+    const response = done();
+    if (result.command.kind === "quit") quit();
+    return response;
+  };
+  return [
+    { path: /^\/v1\/status$/, methods: { GET: status } },
+    {
+      path: /^\/v1\/command$/,
+      methods: {
+        async POST(request) {
+          const text = await textOf(request, "command");
+          return isInputError(text) ? failure(400, text.message) : perform(text, status);
+        },
+      },
+    },
+    {
+      path: /^\/v1\/rules$/,
+      methods: {
+        GET: rules,
+        async POST(request) {
+          const text = await textOf(request, "rule");
+          return isInputError(text) ? failure(400, text.message) : perform(`add ${text}`, rules);
+        },
+        DELETE: () => perform("clear", rules),
+      },
+    },
+    {
+      path: /^\/v1\/rules\/[^/]+$/,
+      methods: {
+        DELETE(_, url) {
+          const id = decoded(url.pathname.slice("/v1/rules/".length));
+          const known = rulesStatus(daemon.rules()).some((rule) => rule.id === id);
+          return known ? perform(joinWords(["rm", id]), rules) : failure(404, `there is no rule ${id}`);
+        },
+      },
+    },
+    {
+      path: /^\/v1\/events$/,
+      methods: {
+        GET(_, url) {
+          const follow = url.searchParams.get("follow") ?? "true";
+          if (follow !== "true" && follow !== "false") return failure(400, "follow is true or false");
+          return new Response(eventStream(daemon.events, follow === "true", over), { headers: { "content-type": "application/x-ndjson" } });
+        },
+      },
+    },
+    {
+      path: /^\/v1\/shutdown$/,
+      methods: {
+        POST() {
+          quit();
+          return Response.json({ stopping: true }, { status: 202 });
+        },
+      },
+    },
+  ];
+}
+
+/** An id with broken escapes is nobody's. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A command as plain text, or as JSON under the given key. */
+async function textOf(request: Request, key: "command" | "rule"): Promise<string | InputError> {
+  const body = (await request.text()).trim();
+  if (!body.startsWith("{")) return body;
+  const expected = inputError(`expected a text, or JSON such as {"${key}": "r 30%"}`);
+  try {
+    const value = (JSON.parse(body) as Record<string, unknown>)[key];
+    return typeof value === "string" ? value : expected;
+  } catch {
+    return expected;
+  }
+}
+
+function failure(status: number, message: string, headers: Record<string, string> = {}): Response {
+  return Response.json({ error: { message } }, { status, headers });
+}

@@ -1,0 +1,78 @@
+import { BUILD_INFO } from "../config/build-info.ts";
+import type { Settings } from "../config/settings.ts";
+import type { Target } from "../core/ports.ts";
+import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
+import type { Rule, Rules } from "../core/rule.ts";
+import type { Daemon } from "./daemon.ts";
+import { modeText, modeTitle, ruleText } from "./mode-title.ts";
+import { originOf } from "./origin.ts";
+
+/** A rule as the control socket tells it. */
+export type RuleStatus = {
+  readonly id: string;
+  readonly fault: string;
+  /** As a command, with what is left of a count. */
+  readonly text: string;
+  readonly side: "client" | "upstream";
+  /** Null where the amount is a share or all. */
+  readonly remaining: number | null;
+  readonly matched: number;
+  readonly fired: number;
+};
+
+/** What `GET /v1/status` and every command answer. */
+export type Status = {
+  readonly version: string;
+  readonly pid: number;
+  readonly host: string;
+  readonly port: number;
+  readonly origin: string;
+  /** Null where there is no control socket. */
+  readonly socket: string | null;
+  readonly seed: number;
+  readonly engine: string;
+  /** The mode as a command; `n` where there is none. */
+  readonly mode: string;
+  /** The same for people. */
+  readonly modeTitle: string;
+  /** Kept beside the mode. */
+  readonly rules: readonly RuleStatus[];
+  readonly requests: number;
+  readonly injections: number;
+  readonly running: number;
+  readonly uptimeSeconds: number;
+  readonly providers: Readonly<Record<ProviderName, Target & { readonly port: number | null }>>;
+};
+
+export function statusOf(daemon: Daemon, settings: Settings, socket: string | undefined): Status {
+  const { host, port, seed } = daemon;
+  const rules = daemon.rules();
+  return {
+    version: BUILD_INFO.version,
+    pid: process.pid,
+    host,
+    port,
+    origin: originOf(host, port),
+    socket: socket ?? null,
+    seed,
+    engine: settings.engine,
+    mode: modeText(rules.mode),
+    modeTitle: modeTitle(rules.mode),
+    rules: rules.added.map(ruleStatus),
+    ...daemon.counts(),
+    uptimeSeconds: Math.round((Date.now() - daemon.startedWallMs) / 100) / 10,
+    providers: Object.fromEntries(
+      PROVIDER_NAMES.map((name) => [name, { ...daemon.targets[name], port: daemon.providerPorts[name] ?? null }]),
+    ) as Status["providers"],
+  };
+}
+
+/** The mode, where there is one, and the rules beside it, in the order they are asked. */
+export function rulesStatus({ mode, added }: Rules): readonly RuleStatus[] {
+  return [...(mode === undefined ? [] : [mode]), ...added].map(ruleStatus);
+}
+
+export function ruleStatus(rule: Rule): RuleStatus {
+  const { id, fault, side, amount, matched, fired } = rule;
+  return { id, fault, text: ruleText(rule), side, remaining: amount.kind === "count" ? amount.remaining : null, matched, fired };
+}

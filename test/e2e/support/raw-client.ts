@@ -1,0 +1,70 @@
+import { connect, type Socket } from "node:net";
+
+export type RawEnd = "fin" | "rst" | "open";
+
+export type RawAnswer = {
+  /** All bytes as latin1 text. */
+  readonly text: string;
+  readonly end: RawEnd;
+  readonly status: number;
+  /** As spelled and ordered on the wire. */
+  readonly headers: readonly (readonly [string, string])[];
+  /** After the head, chunk framing and all. */
+  readonly body: string;
+};
+
+/** Opens a connection, writes the bytes as they are, and reads until `until` says enough, the peer ends, or time is up. */
+export async function raw(
+  port: number,
+  bytes: string | Uint8Array,
+  options: { readonly until?: (text: string) => boolean; readonly timeoutMs?: number } = {},
+): Promise<RawAnswer> {
+  const { socket, ended, text } = rawConnection(port, bytes, options.until);
+  const timer = setTimeout(() => ended.resolve("open"), options.timeoutMs ?? 5_000);
+  const end = await ended.promise;
+  clearTimeout(timer);
+  socket.destroy();
+  return parse(text(), end);
+}
+
+/** The same, in the caller's hands. */
+export function rawConnection(port: number, bytes: string | Uint8Array, until?: (text: string) => boolean) {
+  let text = "";
+  const ended = Promise.withResolvers<RawEnd>();
+  const socket: Socket = connect({ host: "127.0.0.1", port }, () => socket.write(bytes));
+  socket.on("data", (chunk) => {
+    text += chunk.toString("latin1");
+    if (until?.(text)) ended.resolve("open");
+  });
+  socket.on("end", () => ended.resolve("fin"));
+  socket.on("error", (error: NodeJS.ErrnoException) => (error.code === "ECONNRESET" ? ended.resolve("rst") : ended.reject(error)));
+  return { socket, ended, text: () => text };
+}
+
+/** A whole answer with a Content-Length, or a complete chunked one, has come. */
+export function complete(text: string): boolean {
+  const { body, headers } = parse(text, "open");
+  const length = headers.find(([name]) => name.toLowerCase() === "content-length")?.[1];
+  if (!text.includes("\r\n\r\n")) return false;
+  return length === undefined ? body.endsWith("0\r\n\r\n") : body.length >= Number(length);
+}
+
+function parse(text: string, end: RawEnd): RawAnswer {
+  const border = text.indexOf("\r\n\r\n");
+  const [statusLine = "", ...lines] = (border < 0 ? text : text.slice(0, border)).split("\r\n");
+  return {
+    text,
+    end,
+    status: Number(statusLine.split(" ")[1] ?? Number.NaN),
+    headers: lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()] as const),
+    body: border < 0 ? "" : text.slice(border + 4),
+  };
+}
+
+/** A request with the head that clients send. */
+export function request(method: string, target: string, headers: Readonly<Record<string, string>> = {}, body = ""): string {
+  const all: Record<string, string> = { host: "localhost", "user-agent": "raw", accept: "*/*", ...headers };
+  if (body !== "" || method === "POST") all["content-length"] ??= String(Buffer.byteLength(body));
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `${method} ${target} HTTP/1.1\r\n${lines.join("")}\r\n${body}`;
+}

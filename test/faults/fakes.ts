@@ -1,0 +1,239 @@
+import type { Answer, Dialect, Payload } from "../../src/core/dialect.ts";
+import type { Action, BodyFault, Fault, FaultContext, Parameters, ParameterValue } from "../../src/core/fault.ts";
+import type { Frame, Framing } from "../../src/core/frame.ts";
+import type { ErrorCatalogue, ErrorEntry, Provider } from "../../src/core/provider.ts";
+import { HTTP_FAULT_NAMES } from "../../src/core/provider.ts";
+import { randomStream } from "../../src/core/random.ts";
+import { faultByName } from "../../src/faults/index.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export const FAKE_SSE: Framing = {
+  name: "sse",
+  contentType: "text/event-stream",
+  splitter: () => ({ push: () => [], end: () => [] }),
+  render: (event, data) => encoder.encode(`${event === undefined ? "" : `event: ${event}\n`}data: ${data}\n\n`),
+  trailer: "",
+};
+
+export const FAKE_ARRAY: Framing = {
+  name: "json-array",
+  contentType: "application/json",
+  splitter: () => ({ push: () => [], end: () => [] }),
+  render: (_event, data, index) => encoder.encode(`${index === 0 ? "[" : ",\n"}${data}`),
+  trailer: "]",
+};
+
+export const FAKE_DIALECT: Dialect = {
+  name: "chat",
+  matches: () => true,
+  facts: () => FACTS,
+  framing: () => FAKE_SSE,
+  isContent: ({ data }) => data?.includes('"text"') ?? false,
+  isTerminal: ({ data }) => data === "[DONE]",
+  streamErrors: [
+    {
+      variant: "plain",
+      evidence: "F",
+      source: "a test",
+      done: true,
+      text: ({ message, index }) => `data: {"error":"${message ?? "broken"} at ${index}"}\n\n`,
+    },
+    { variant: "bare", evidence: "F", source: "a test", done: false, text: () => '{"error":"bare"}\n' },
+  ],
+  keepalive: ": waiting\n\n",
+  whole: (answer) => JSON.stringify(answer),
+  frames: (answer) => [
+    ...answer.text.map((text): Payload => ({ event: undefined, data: JSON.stringify({ text }) })),
+    { event: undefined, data: "[DONE]" },
+  ],
+  withoutUsage: () => (payload) => (payload.includes('"usage"') ? undefined : payload),
+  endedByLength(max) {
+    let seen = 0;
+    return (payload) => {
+      if (payload.includes('"text"') && ++seen > max) return undefined;
+      return payload.includes('"finish"') ? '{"finish":"length"}' : payload;
+    };
+  },
+};
+
+const FACTS = {
+  model: "some-model",
+  stream: true,
+  session: undefined,
+  inputTokens: 11,
+  outputTokensMax: undefined,
+  tools: ["search"],
+  prompt: "hello",
+  afterToolResult: false,
+  usageInStream: true,
+} as const;
+
+function entry(variant: string, status: number, overrides: Partial<ErrorEntry> = {}): ErrorEntry {
+  return {
+    variant,
+    status,
+    evidence: "F",
+    source: "a test",
+    body: ({ message, status: sent }) => ({ error: { message: message ?? variant, status: sent } }),
+    ...overrides,
+  };
+}
+
+const RATE_LIMIT: readonly [ErrorEntry, ...ErrorEntry[]] = [
+  entry("tokens", 429),
+  entry("told_in_body", 429, { body: ({ retryAfterSeconds }) => ({ retryDelay: `${retryAfterSeconds}s` }) }),
+  entry("page", 503, { body: () => "<html>busy</html>", headers: () => [["server", "edge"]] }),
+];
+
+export const FAKE_PROVIDER: Provider = {
+  name: "openai",
+  title: "A provider",
+  recognition: { prefixes: [], headers: [], query: [], paths: [], keyPrefixes: [] },
+  host: undefined,
+  hostVariable: "",
+  clientVariables: () => [],
+  kindOf: () => undefined,
+  errors: {
+    ...Object.fromEntries(HTTP_FAULT_NAMES.map((name) => [name, [entry(name, 400)]])),
+    rate_limit: RATE_LIMIT,
+  } as unknown as ErrorCatalogue,
+  errorHeaders: ({ retryAfterSeconds }, { status, variant }) =>
+    status === 429 && variant === "tokens"
+      ? [
+          ["content-type", "application/json"],
+          ["retry-after", String(retryAfterSeconds)],
+        ]
+      : [],
+  streamErrors: {},
+  answerHeaders: () => [["x-request-id", "req_1"]],
+  ownError: () => ({}),
+};
+
+type ContextOptions = {
+  readonly stream?: boolean;
+  readonly dialect?: Dialect | undefined;
+  readonly seed?: number;
+  readonly tools?: readonly string[];
+};
+
+export function contextWith(parameters: Parameters, options: ContextOptions = {}): FaultContext {
+  const controller = new AbortController();
+  return {
+    exchange: {
+      id: 1,
+      method: "POST",
+      target: "/v1/chat/completions",
+      headers: [],
+      body: { lengthBytes: 0, whole: async () => new Uint8Array(), forward: async () => null },
+      listenerProvider: undefined,
+      clientGone: controller.signal,
+      receivedMonotonicMs: 0,
+      provider: "openai",
+      dialect: "chat",
+      kind: "inference",
+      upstreamTarget: "/v1/chat/completions",
+      path: "/v1/chat/completions",
+    },
+    provider: FAKE_PROVIDER,
+    dialect: "dialect" in options ? options.dialect : FAKE_DIALECT,
+    facts: { ...FACTS, stream: options.stream ?? true, tools: options.tools ?? FACTS.tools },
+    errorContext: {
+      model: "some-model",
+      path: "/v1/chat/completions",
+      stream: options.stream ?? true,
+      dialect: "chat",
+      inputTokens: 9_000,
+      outputTokensMax: 100,
+      contextTokensMax: 8_192,
+      retryAfterSeconds: 2,
+      maskedKey: "sk-***",
+      wallMs: 1_700_000_000_000,
+      random: randomStream(options.seed ?? 1, "text"),
+    },
+    parameters,
+    random: randomStream(options.seed ?? 1, "draws"),
+  };
+}
+
+/** A fault that must exist. */
+export function faultNamed(name: string): Fault {
+  const fault = faultByName(name);
+  if (fault === undefined) throw new Error(`no fault ${name}`);
+  return fault;
+}
+
+/** What the fault does before anything is sent. */
+export function planOf(name: string, parameters: Parameters = {}, options: ContextOptions = {}): readonly Action[] {
+  const fault = faultNamed(name);
+  if (fault.acts !== "before") throw new Error(`${name} does not act before`);
+  return fault.plan(contextWith(parameters, options));
+}
+
+/** The one answer that a fault gives in place of the target's. */
+export function answerOf(name: string, parameters: Parameters = {}, options: ContextOptions = {}) {
+  const [action, ...more] = planOf(name, parameters, options);
+  if (action?.kind !== "respond" || more.length > 0) throw new Error(`${name} does not answer`);
+  return { status: action.status, headers: action.headers, text: decoder.decode(action.body) };
+}
+
+/** Runs a body fault over frames that come one millisecond apart, and gives every action up to the one that ends the body. */
+export function actionsOver(
+  name: string,
+  frames: readonly Frame[],
+  parameters: Record<string, ParameterValue> = {},
+  framing: Framing = FAKE_SSE,
+  options: ContextOptions = {},
+): readonly Action[] {
+  return runOver(faultNamed(name), frames, contextWith(parameters, options), framing);
+}
+
+export function runOver(fault: Fault, frames: readonly Frame[], context: FaultContext, framing: Framing): readonly Action[] {
+  const running = (fault as BodyFault).start(context, framing);
+  const actions: Action[] = [];
+  for (const [elapsedMs, frame] of frames.entries()) {
+    actions.push(...running.onFrame(frame, elapsedMs));
+    if (actions.some(isEnd)) break;
+  }
+  if (!actions.some(isEnd)) actions.push(...running.onEnd());
+  const end = actions.findIndex(isEnd);
+  if (end !== actions.length - 1)
+    throw new Error(`${fault.name}: ${end < 0 ? "nothing ends the body" : "something follows the end of the body"}`);
+  return actions;
+}
+
+function isEnd({ kind }: Action): boolean {
+  return kind === "end" || kind === "reset" || kind === "hang" || kind === "close";
+}
+
+/** The bytes that the client gets. */
+export function joined(actions: readonly Action[]): Uint8Array {
+  const pieces = actions.flatMap((action) => (action.kind === "write" ? [action.bytes] : []));
+  return new Uint8Array(Buffer.concat(pieces));
+}
+
+export function textOver(actions: readonly Action[]): string {
+  return decoder.decode(joined(actions));
+}
+
+/** The last action, the pauses, and the number of writes. */
+export function outcome(actions: readonly Action[]) {
+  return {
+    ends: actions.at(-1)?.kind,
+    delays: actions.flatMap((action) => (action.kind === "delay" ? [action.ms] : [])),
+    writes: actions.filter(({ kind }) => kind === "write").length,
+  };
+}
+
+/** Frames as a splitter would give them. */
+export function framesOf(payloads: readonly string[], framing: Framing = FAKE_SSE): readonly Frame[] {
+  const frames = payloads.map((data, index): Frame => ({ bytes: framing.render(undefined, data, index), event: undefined, data }));
+  return framing.trailer === "" ? frames : [...frames, { bytes: encoder.encode(framing.trailer), event: undefined, data: undefined }];
+}
+
+export function bytesOfFrames(frames: readonly Frame[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(frames.map(({ bytes }) => bytes)));
+}
+
+export type { Answer };

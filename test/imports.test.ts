@@ -1,0 +1,51 @@
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+const SOURCE = join(import.meta.dir, "../src");
+
+/** A folder may import from its own layer and from those after it. */
+const LAYERS: readonly (readonly string[])[] = [
+  ["main.ts"],
+  ["cli"],
+  ["shell"],
+  ["engines"],
+  ["pipeline"],
+  ["rules", "faults", "simulator", "stream", "providers", "dialects", "config"],
+  ["core"],
+];
+
+const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+
+function layerOf(file: string): number {
+  const top = file.split("/")[0] ?? "";
+  const layer = LAYERS.findIndex((names) => names.includes(top));
+  if (layer < 0) throw new Error(`src/${file}: ${top} is in no layer; ARCHITECTURE.md names them`);
+  return layer;
+}
+
+test.each(files)("src/%s imports nothing from a higher layer", (file) => {
+  const text = readFileSync(join(SOURCE, file), "utf8");
+  const upward = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)]
+    .map((found) => relative(SOURCE, join(SOURCE, dirname(file), found[1] ?? "")))
+    // package.json and the like lie outside src.
+    .filter((imported) => !imported.startsWith(".."))
+    .filter((imported) => layerOf(imported) < layerOf(file));
+  expect(upward).toEqual([]);
+});
+
+test.each(["providers", "dialects", "faults"])("every file of src/%s is in its index", (folder) => {
+  const index = readFileSync(join(SOURCE, folder, "index.ts"), "utf8");
+  const notNamed = readdirSync(join(SOURCE, folder))
+    .filter((file) => file.endsWith(".ts") && file !== "index.ts" && file !== "shared.ts")
+    .filter((file) => !index.includes(`"./${file}"`));
+  expect(notNamed).toEqual([]);
+});
+
+test("only cli prints, and only engines and shell know the runtime", () => {
+  const free = new Set(["cli", "main.ts", "shell", "engines"]);
+  const offenders = files
+    .filter((file) => !free.has(file.split("/")[0] ?? ""))
+    .filter((file) => /\bBun\.|\bprocess\.|\bDate\.now|\bMath\.random|\bsetTimeout\b|from "node:/.test(readFileSync(join(SOURCE, file), "utf8")));
+  expect(offenders).toEqual([]);
+});
