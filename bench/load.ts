@@ -76,14 +76,14 @@ export async function streams(port: number, count: number, chunks: number, gapMs
             socket: {
               open: (socket) => void socket.write(request),
               data(socket, bytes) {
-                const now = process.hrtime.bigint();
+                const nowUs = (performance.timeOrigin + performance.now()) * 1000;
                 const text = tail + bytes.toString("latin1");
                 if (first && text.includes("data:")) {
                   first = false;
                   if (++open === count) onAllOpen?.();
                 }
                 const consumed = text.lastIndexOf("\n\n") + 2;
-                for (const found of text.slice(0, Math.max(consumed, 0)).matchAll(/"t":(\d+)/g)) latenciesUs[events++] = Number(now - BigInt(found[1] ?? 0)) / 1000;
+                for (const found of text.slice(0, Math.max(consumed, 0)).matchAll(/"t":(\d+)/g)) latenciesUs[events++] = nowUs - Number(found[1]);
                 tail = consumed > 1 ? text.slice(consumed) : text;
                 if (/\r\n0\r\n\r\n$/.test(text)) {
                   complete++;

@@ -1,6 +1,6 @@
 /**
  * The loopback target of all measurements, on raw sockets so that it is never the bottleneck. POST: a 1 KB JSON answer.
- * POST /sse?chunks=N&gap=MS: so many events, each with the monotonic time at which it was written. GET /bytes?n=N: so
+ * POST /sse?chunks=N&gap=MS: so many events, each with the time in µs at which it was written. GET /bytes?n=N: so
  * many bytes.
  */
 const answer = JSON.stringify({ id: "chatcmpl-1", object: "chat.completion", choices: [{ index: 0, message: { role: "assistant", content: "x".repeat(880) }, finish_reason: "stop" }] });
@@ -70,7 +70,7 @@ function stream(socket: Bun.Socket<State>, chunks: number, gapMs: number): void 
   let sent = 0;
   const timer = setInterval(() => {
     if (sent++ < chunks) {
-      const event = `data: {"t":${process.hrtime.bigint()},"pad":"${"x".repeat(120)}"}\n\n`;
+      const event = `data: {"t":${Math.round((performance.timeOrigin + performance.now()) * 1000)},"pad":"${"x".repeat(120)}"}\n\n`;
       socket.write(`${event.length.toString(16)}\r\n${event}\r\n`);
     } else {
       clearInterval(timer);

@@ -83,10 +83,11 @@ function compile(output: string, more: readonly string[]): void {
 function buildHere(): void {
   mkdirSync(DIST, { recursive: true });
   const file = process.platform === "win32" ? "faultproxy.exe" : "faultproxy";
-  // Into place in one step: a daemon may be running from the old file.
+  // Into place in one step: a daemon may be running from the old file. The name goes into the program, so it is the last one already.
   const unfinished = join(DIST, `.unfinished-${process.pid}`);
-  compile(unfinished, []);
-  renameSync(process.platform === "win32" ? `${unfinished}.exe` : unfinished, join(DIST, file));
+  compile(join(unfinished, file), []);
+  renameSync(join(unfinished, file), join(DIST, file));
+  rmSync(unfinished, { recursive: true });
   if (process.platform !== "win32") {
     rmSync(join(DIST, "faultctl"), { force: true });
     symlinkSync(file, join(DIST, "faultctl"));

@@ -6,7 +6,7 @@ import { type Status, statusOf } from "../shell/status.ts";
 import { message } from "./message.ts";
 
 /** A daemon with its control socket, as `serve` and `run` hold it. */
-export type Proxy = {
+export type RunningProxy = {
   readonly daemon: Daemon;
   readonly settings: Settings;
   /** Undefined on systems where none could be opened. */
@@ -22,7 +22,7 @@ export type Proxy = {
 export async function startProxy(
   settings: Settings,
   environment: Readonly<Record<string, string | undefined>>,
-): Promise<Proxy | InputError> {
+): Promise<RunningProxy | InputError> {
   const daemon = startDaemon(settings, environment);
   if (isInputError(daemon)) return daemon;
   const { promise: stopped, resolve } = Promise.withResolvers<void>();

@@ -13,7 +13,7 @@ import { message } from "./message.ts";
 import { SETTING_OPTIONS } from "./options.ts";
 import { passSignals } from "./pass-signals.ts";
 import { printError, visible } from "./print.ts";
-import { type Proxy, startProxy } from "./proxy.ts";
+import { type RunningProxy, startProxy } from "./proxy.ts";
 import { originalEnvironment, raiseFetchLimit } from "./raise-fetch-limit.ts";
 import { settingsFrom } from "./settings-from.ts";
 import { summarize, summaryText } from "./summary.ts";
@@ -72,38 +72,44 @@ async function run(call: Call): Promise<number> {
   const endLog = line === undefined ? () => {} : writeLog(proxy.daemon.events, line);
   const summary = summarize(proxy.daemon.events);
 
-  const code = await runChild(call.rest ?? [], { ...environment, ...variablesOf(proxy, environment, kept) });
+  const child = startChild(call.rest ?? [], { ...environment, ...variablesOf(proxy, environment, kept) });
+  const code = typeof child === "number" ? child : await exitCodeOf(child);
 
   // Nobody is left to read what still runs.
   proxy.stop();
   proxy.stop();
   await proxy.stopped;
   endLog();
+  if (typeof child === "number") return code;
   const result = summary(proxy.daemon.counts().requests);
   printError(summaryText(result));
   const mistake = writeSummary(call.options["summary-json"], { exitCode: code, ...result });
   return mistake === undefined ? code : refuse(mistake);
 }
 
-function variablesOf({ daemon, socket }: Proxy, environment: Readonly<Record<string, string | undefined>>, kept: readonly Kept[]) {
+function variablesOf({ daemon, socket }: RunningProxy, environment: Readonly<Record<string, string | undefined>>, kept: readonly Kept[]) {
   const origins = (provider: keyof typeof PROVIDERS) => originOf(daemon.host, daemon.providerPorts[provider] ?? daemon.port);
   return { ...childVariables(environment, kept, daemon.targets, origins), ...(socket === undefined ? {} : { FAULTPROXY_SOCKET: socket }) };
 }
 
-/** The child's exit code as a shell would tell it. */
-async function runChild(command: readonly string[], environment: Record<string, string | undefined>): Promise<number> {
+/** The running child, or the exit code by which shells tell that there is none. */
+function startChild(command: readonly string[], environment: Record<string, string | undefined>): Bun.Subprocess | number {
   try {
-    const child = Bun.spawn([...command], { stdin: "inherit", stdout: "inherit", stderr: "inherit", env: environment });
-    const endSignals = passSignals((signal) => child.kill(signal));
-    await child.exited;
-    endSignals();
-    return child.signalCode === null ? (child.exitCode ?? EXIT.failure) : 128 + signalNumber(child.signalCode);
+    return Bun.spawn([...command], { stdin: "inherit", stdout: "inherit", stderr: "inherit", env: environment });
   } catch (error) {
     const code = codeOf(error);
     const isMissing = code === "ENOENT";
     message.error(`cannot run ${command[0]}: ${isMissing ? "not found" : code === "EACCES" ? "not executable" : code}`);
     return isMissing ? EXIT.notFound : EXIT.notExecutable;
   }
+}
+
+/** The child's exit code as a shell would tell it. */
+async function exitCodeOf(child: Bun.Subprocess): Promise<number> {
+  const endSignals = passSignals((signal) => child.kill(signal));
+  await child.exited;
+  endSignals();
+  return child.signalCode === null ? (child.exitCode ?? EXIT.failure) : 128 + signalNumber(child.signalCode);
 }
 
 function signalNumber(signal: number | NodeJS.Signals): number {

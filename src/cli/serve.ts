@@ -8,7 +8,7 @@ import { writeLog } from "./log-writer.ts";
 import { message } from "./message.ts";
 import { SETTING_OPTIONS } from "./options.ts";
 import { printOut, visible } from "./print.ts";
-import { type Proxy, startProxy } from "./proxy.ts";
+import { type RunningProxy, startProxy } from "./proxy.ts";
 import { originalEnvironment, raiseFetchLimit } from "./raise-fetch-limit.ts";
 import { settingsFrom } from "./settings-from.ts";
 import { readTypedCommands } from "./typed-commands.ts";
@@ -66,10 +66,10 @@ async function serve(call: Call): Promise<number> {
     message.error(proxy.message);
     return EXIT.failure;
   }
+  stopOnSignals(proxy);
   const line = logLines({ ...settings, rules: proxy.daemon.rules, visible });
   const endLog = line === undefined ? () => {} : writeLog(proxy.daemon.events, line);
   printOut(settings.logFormat === "json" ? `${JSON.stringify({ type: "listening", ...proxy.status() })}\n` : banner(proxy.status()));
-  stopOnSignals(proxy);
   if (settings.stdin) readTypedCommands(proxy);
   await proxy.stopped;
   endLog();
@@ -77,7 +77,7 @@ async function serve(call: Call): Promise<number> {
 }
 
 /** The first signal lets running requests finish, the second breaks them off. */
-function stopOnSignals(proxy: Proxy): void {
+function stopOnSignals(proxy: RunningProxy): void {
   let asked = false;
   const ask = () => {
     const { running } = proxy.daemon.counts();

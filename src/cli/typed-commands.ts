@@ -3,12 +3,12 @@ import { COMMAND_CHARACTERS_MAX } from "../core/limits.ts";
 import { rulesStatus } from "../shell/status.ts";
 import { rulesTable, statusBox } from "./boxes.ts";
 import { printOut } from "./print.ts";
-import type { Proxy } from "./proxy.ts";
+import type { RunningProxy } from "./proxy.ts";
 
 const PROMPT = "Enter command: ";
 
 /** Reads commands from standard input, a line each, until it ends. The end quits only where a person typed it. */
-export function readTypedCommands(proxy: Proxy): void {
+export function readTypedCommands(proxy: RunningProxy): void {
   const { stdin } = process;
   const isTerminal = stdin.isTTY === true;
   const prompt = () => {
@@ -36,7 +36,7 @@ export function readTypedCommands(proxy: Proxy): void {
   prompt();
 }
 
-function perform(line: string, proxy: Proxy): void {
+function perform(line: string, proxy: RunningProxy): void {
   if (line === "") {
     printOut(statusBox(proxy.status()));
     return;

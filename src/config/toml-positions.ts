@@ -65,10 +65,14 @@ export function tomlPositions(toml: string): ReadonlyMap<string, TomlPosition> {
     else if (character === "[") {
       const start = at;
       while (toml.charAt(at) === "[") at++;
-      const end = toml.indexOf("]", at);
-      table = keyPath(toml.slice(at, end));
+      const nameStart = at;
+      while (at < toml.length && toml.charAt(at) !== "]") {
+        if (toml.charAt(at) === '"' || toml.charAt(at) === "'") skipString();
+        else at++;
+      }
+      table = keyPath(toml.slice(nameStart, at));
       note(table, start);
-      skipValue();
+      while (toml.charAt(at) === "]") at++;
     } else {
       const start = at;
       while (at < toml.length && toml.charAt(at) !== "=") {

@@ -35,7 +35,7 @@ export type ErrorContext = {
   readonly path: string;
   readonly stream: boolean;
   readonly dialect: DialectName | undefined;
-  /** The request's estimate, raised above `contextTokensMax` where the error is about exceeding it. */
+  /** The request's estimate; above `contextTokensMax` where the error is about exceeding it. */
   readonly inputTokens: number;
   readonly outputTokensMax: number;
   /** The context window of the model, from its name where known. */

@@ -1,7 +1,7 @@
 import type { Answer, Dialect, Envelope, Payload } from "../core/dialect.ts";
 import type { RequestFacts } from "../core/exchange.ts";
-import type { StreamErrorEntry } from "../core/provider.ts";
 import { SSE } from "../stream/sse.ts";
+import { chatStreamErrors } from "./chat/stream-errors.ts";
 import {
   argumentPieces,
   type Budget,
@@ -30,7 +30,7 @@ export const chat: Dialect = {
   framing: () => SSE,
   isContent: ({ data }) => objectsOf(parseObject(data)?.choices).some(({ delta }) => isObject(delta) && bringsOutput(delta)),
   isTerminal: ({ data }) => data?.trim() === "[DONE]",
-  streamErrors: streamErrors(),
+  streamErrors: chatStreamErrors(),
   keepalive: ": keep-alive\n\n",
   whole: renderWhole,
   frames: renderFrames,
@@ -82,28 +82,6 @@ function isFilled(value: unknown): boolean {
 
 function hasArguments(call: unknown): boolean {
   return isObject(call) && (isFilled(call.arguments) || isFilled(call.input));
-}
-
-// ---- errors ----
-
-const SERVER_ERROR_TEXT =
-  "The server had an error processing your request. Sorry about that! You can retry your request, or contact us through our help center at help.openai.com if you keep seeing this error.";
-const FIXTURE = "vercel/ai packages/openai/src/chat/openai-chat-language-model.test.ts";
-
-function streamErrors(): Dialect["streamErrors"] {
-  const entry = (variant: string, source: string, done: boolean, error: JsonObject): StreamErrorEntry => ({
-    variant,
-    evidence: "F",
-    source,
-    text: ({ message }) => `data: ${JSON.stringify({ error: { ...error, ...(message === undefined ? {} : { message }) } })}\n\n`,
-    done,
-  });
-  const serverError = { message: SERVER_ERROR_TEXT, type: "server_error", param: null, code: null };
-  return [
-    entry("server_error", FIXTURE, true, serverError),
-    entry("closed", `${FIXTURE}; the stream ends without [DONE]`, false, serverError),
-    entry("numeric_code", FIXTURE, true, { message: "bad request", type: "provider_error", param: null, code: 400 }),
-  ];
 }
 
 // ---- answers ----

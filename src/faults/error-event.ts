@@ -39,7 +39,7 @@ function startErrorEvent(context: FaultContext, dialect: Dialect, framing: Frami
     onFrame(frame, elapsedMs) {
       if (failed) return [];
       if (positionReached(position, progress, elapsedMs)) return fail();
-      progress = advance(progress, frame, dialect);
+      progress = advance(progress, frame, position, dialect);
       firstData ??= frame.data;
       return [pass(frame)];
     },

@@ -112,8 +112,16 @@ function faultApplies(fault: Fault, request: { readonly dialect: DialectName | u
   return fault.level !== "stream" || (request.dialect !== undefined && request.stream);
 }
 
-/** Headers by which agents name the conversation. */
-const SESSION_HEADERS = ["x-session-id", "session_id", "session-id", "x-claude-code-session-id", "conversation_id", "conversation-id"] as const;
+/** Headers by which agents name the conversation: Goose, Claude Code, Codex, and what others took over from them. */
+const SESSION_HEADERS = [
+  "agent-session-id",
+  "goose-session-id",
+  "x-claude-code-session-id",
+  "x-session-id",
+  "session-id",
+  "session_id",
+  "thread-id",
+] as const;
 
 function sessionOf(exchange: Identified, facts: RequestFacts): string {
   for (const name of SESSION_HEADERS) {

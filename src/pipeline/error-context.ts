@@ -42,7 +42,7 @@ export function errorContext(exchange: Identified, facts: RequestFacts, random: 
     path: exchange.path,
     stream: facts.stream,
     dialect: exchange.dialect,
-    inputTokens: facts.inputTokens > contextTokensMax ? facts.inputTokens : contextTokensMax + Math.max(27, facts.inputTokens),
+    inputTokens: Math.max(1, facts.inputTokens),
     outputTokensMax: facts.outputTokensMax ?? 4_096,
     contextTokensMax,
     retryAfterSeconds: RETRY_AFTER_SECONDS_USUAL,

@@ -1,4 +1,4 @@
-import type { Body, Chunks, Delivery, DeliveryEnd, Identified, OpenResponse, Received, RequestFacts } from "../core/exchange.ts";
+import type { Body, Chunks, Delivery, Identified, OpenResponse, Received, RequestFacts } from "../core/exchange.ts";
 import type { Action, FaultContext } from "../core/fault.ts";
 import type { Framing } from "../core/frame.ts";
 import { headerValue, withoutHeaders } from "../core/headers.ts";
@@ -41,7 +41,7 @@ export function createPipeline(ports: Ports): (received: Received) => Promise<De
     record.decided(decisions, facts === undefined ? undefined : await facts);
 
     const contexts = planned.map((plan) => contextOf(plan, exchange, known, ports));
-    const actions: Action[] = contexts.flatMap(({ plan, context }) => (plan.fault.acts === "before" ? plan.fault.plan(context) : []));
+    const actions = actionsBefore(contexts);
     const before = await performBefore(actions, ports.clock, exchange.clientGone);
     const upstreamSide = contexts.some(({ plan }) => plan.fault.terminal && plan.rule.side === "upstream");
     if (before === "hang") return record.without(before);
@@ -87,6 +87,13 @@ function contextOf(plan: PlannedFault, exchange: Identified, facts: RequestFacts
       random,
     },
   };
+}
+
+/** Delays first, whatever the order of the rules: they add up, also before an answer that a rule before them gives. */
+function actionsBefore(faults: readonly Planned[]): readonly Action[] {
+  const of = (terminal: boolean) =>
+    faults.flatMap(({ plan, context }) => (plan.fault.acts === "before" && plan.fault.terminal === terminal ? plan.fault.plan(context) : []));
+  return [...of(false), ...of(true)];
 }
 
 /** Puts the planned body faults around the answer's body, where that answer is one that they can act on. */
@@ -138,5 +145,3 @@ function asChunks(body: Exclude<Body, null>): Chunks {
     cancel() {},
   };
 }
-
-export type { DeliveryEnd };

@@ -50,6 +50,12 @@ const ENVELOPE = { id: "abcdefghijkl012345678901", model: "some-model-1", create
 /** Keys of a fault as a user would type them. */
 type Typed = Readonly<Record<string, string>>;
 
+const FRAME_POSITIONS: [how: string, typed: Typed][] = [
+  ["by default", {}],
+  ["at once", { after: "0" }],
+  ["after three frames", { after: "3" }],
+];
+
 const KEY = "sk-secret-secret-secret-secret";
 
 const encoder = new TextEncoder();
@@ -259,7 +265,10 @@ describe.each(CASES.map((of) => [of.title, of] as const))("%s", (_title, of) => 
         expect(text).not.toContain(KEY);
         expect(headers.filter(([header, value]) => !/^[\w-]+$/.test(header) || /[\r\n]|undefined|NaN/.test(value))).toEqual([]);
         const type = headerValue(headers, "content-type") ?? "";
-        expect(type).toMatch(/^[a-z]+\/[a-z-]+/);
+        // Some hosts send no body at all; only then is there no type.
+        expect(type).toMatch(text === "" ? /^$/ : /^[a-z]+\/[a-z-]+/);
+        const id = headerValue(headers, "request-id");
+        if (id !== undefined && text.includes('"request_id"')) expect(text).toContain(id);
         if (type.startsWith("application/json")) JSON.parse(text);
       },
     );
@@ -267,7 +276,7 @@ describe.each(CASES.map((of) => [of.title, of] as const))("%s", (_title, of) => 
     test("a message and a status of one's own", () => {
       const { status, text } = answerFor(of, name, true, { message: "All is lost", status: "418" });
       expect(status).toBe(418);
-      if (parses(text)) expect(text).toContain("All is lost");
+      if (/"(message|error)":/.test(text)) expect(text).toContain("All is lost");
     });
   });
 
@@ -303,19 +312,16 @@ describe.each(CASES.map((of) => [of.title, of] as const))("%s", (_title, of) => 
       expectWellFormed({ frames, ...rest });
     });
 
-    test.each<[Typed]>([[{}], [{ after: "0" }], [{ after: "3" }]])(
-      "malformed_frame %p has exactly one frame that does not parse",
-      (typed) => {
-        const { frames, inputFrames, ends } = over(of, "malformed_frame", typed);
-        const before = dataOf(inputFrames);
-        const after = dataOf(frames);
-        expect([after.length, ends]).toEqual([before.length, "end"]);
-        expect(after.filter((data) => !isJsonOrTerminator(data))).toHaveLength(1);
-        expect(after.filter((data, index) => data !== before[index])).toHaveLength(1);
-      },
-    );
+    test.each(FRAME_POSITIONS)("malformed_frame %s has exactly one frame that does not parse", (_how, typed) => {
+      const { frames, inputFrames, ends } = over(of, "malformed_frame", typed);
+      const before = dataOf(inputFrames);
+      const after = dataOf(frames);
+      expect([after.length, ends]).toEqual([before.length, "end"]);
+      expect(after.filter((data) => !isJsonOrTerminator(data))).toHaveLength(1);
+      expect(after.filter((data, index) => data !== before[index])).toHaveLength(1);
+    });
 
-    test.each<[Typed]>([[{}], [{ after: "0" }], [{ after: "3" }]])("duplicate_frame %p has one frame twice", (typed) => {
+    test.each(FRAME_POSITIONS)("duplicate_frame %s has one frame twice", (_how, typed) => {
       const result = over(of, "duplicate_frame", typed);
       const before = dataOf(result.inputFrames);
       const after = dataOf(result.frames);

@@ -59,7 +59,13 @@ describe("stall", () => {
     expect([outcome(actions), framesThrough(joined(actions).length)]).toEqual([{ ends: "hang", delays: [], writes: 2 }, 2]);
   });
 
-  test.each([at(2, "frames"), at(30, "bytes"), at(2, "ms"), at(0, "tokens")])("for a time, then everything comes (%p)", (after) => {
+  test.each<[number, StreamPosition["unit"]]>([
+    [2, "frames"],
+    [30, "bytes"],
+    [2, "ms"],
+    [0, "tokens"],
+  ])("for a time, then everything comes (after %i %s)", (count, unit) => {
+    const after = at(count, unit);
     const actions = actionsOver("stall", FIVE, { after, for: 500 });
     expect(joined(actions)).toEqual(bytesOfFrames(FIVE));
     expect(outcome(actions)).toMatchObject({ ends: "end", delays: [500] });
@@ -106,7 +112,7 @@ describe("no_done", () => {
     expect([joined(actions), outcome(actions).ends]).toEqual([bytesOfFrames(FIVE.slice(0, -1)), "end"]);
   });
 
-  test("leaves a JSON array that parses, also where its first element goes", () => {
+  test("leaves a JSON array that parses, also where its first or only element goes", () => {
     for (const payloads of [
       [text("one"), '{"last":1}'],
       ['{"last":1}', text("one")],
@@ -115,6 +121,9 @@ describe("no_done", () => {
       const actions = actionsOver("no_done", framesOf(payloads, FAKE_ARRAY), {}, FAKE_ARRAY, { dialect });
       expect(JSON.parse(textOver(actions))).toEqual([{ text: "one" }]);
     }
+    const dialect = { ...FAKE_DIALECT, isTerminal: ({ data }: { data: string | undefined }) => data !== undefined };
+    const actions = actionsOver("no_done", framesOf([text("one")], FAKE_ARRAY), {}, FAKE_ARRAY, { dialect });
+    expect(JSON.parse(textOver(actions))).toEqual([]);
   });
 });
 
@@ -224,9 +233,9 @@ describe("keepalive_flood", () => {
   });
 
   test.each([
-    [undefined, ": keepalive\n\n"],
-    [{ event: "ping", data: '{"type": "ping"}' }, 'event: ping\ndata: {"type": "ping"}\n\n'],
-  ])("takes the dialect's form: %p", (keepalive, expected) => {
+    ["a comment where the dialect has none", undefined, ": keepalive\n\n"],
+    ["the dialect's own event", { event: "ping", data: '{"type": "ping"}' }, 'event: ping\ndata: {"type": "ping"}\n\n'],
+  ])("is %s", (_what, keepalive, expected) => {
     const actions = actionsOver("keepalive_flood", FIVE, { count: 1, among: 0, every: 0 }, undefined, {
       dialect: { ...FAKE_DIALECT, keepalive },
     });

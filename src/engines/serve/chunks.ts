@@ -7,15 +7,9 @@ export function chunksOfStream(stream: ReadableStream<Uint8Array>): Chunks {
   const open = () => stream.getReader();
   let reader: ReturnType<typeof open> | undefined;
   const chunks: Chunks = {
-    async read() {
+    read() {
       reader ??= open();
-      try {
-        const { done, value } = await reader.read();
-        return done ? undefined : value;
-      } catch {
-        // fetch does not tell a FIN from an RST; both mean that the rest is lost.
-        throw new BodyCut("reset");
-      }
+      return reader.read().then(chunkOf, cutOff);
     },
     cancel() {
       const cancelled = reader === undefined ? stream.cancel() : reader.cancel();
@@ -26,24 +20,42 @@ export function chunksOfStream(stream: ReadableStream<Uint8Array>): Chunks {
   return chunks;
 }
 
-/** A stream for `fetch` or a Response. It reads only when asked, so that a slow reader slows the sender. */
+/** A reset throws away what has not been read yet, so the bytes before it get this long to arrive. */
+const RESET_DELAY_MS = 20;
+
+function chunkOf(result: { readonly value?: Uint8Array | undefined }): Uint8Array | undefined {
+  return result.value;
+}
+
+/** `fetch` does not tell a FIN from an RST; both mean that the rest is lost. */
+function cutOff(): never {
+  throw new BodyCut("reset");
+}
+
+/**
+ * A stream for `fetch` or a Response. It reads only when asked, so that a slow reader slows the sender. Promises are
+ * chained and not awaited here and above: this is the way of every chunk.
+ */
 export function streamOfChunks(chunks: Chunks, done?: (how: DeliveryEnd) => void): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
-      async pull(controller) {
-        try {
-          const chunk = await chunks.read();
-          if (chunk !== undefined) {
-            controller.enqueue(chunk);
-            return;
-          }
-          controller.close();
-          done?.("complete");
-        } catch {
-          // Without a reason: Bun resets the connection either way, and prints a stack for every reason it gets.
-          controller.error(undefined);
-          done?.("cut");
-        }
+      pull(controller) {
+        return chunks.read().then(
+          (chunk) => {
+            if (chunk !== undefined) {
+              controller.enqueue(chunk);
+              return;
+            }
+            controller.close();
+            done?.("complete");
+          },
+          async () => {
+            await Bun.sleep(RESET_DELAY_MS);
+            // Without a reason: Bun resets the connection either way, and prints a stack for every reason it gets.
+            controller.error(undefined);
+            done?.("cut");
+          },
+        );
       },
       cancel() {
         chunks.cancel();
@@ -63,9 +75,7 @@ export function streamForFetch(chunks: Chunks): ReadableStream<Uint8Array> {
 export function chunksAgain(read: readonly Uint8Array[], rest: Chunks | undefined): Chunks {
   let next = 0;
   return {
-    async read() {
-      return next < read.length ? read[next++] : rest?.read();
-    },
+    read: () => (next < read.length || rest === undefined ? Promise.resolve(read[next++]) : rest.read()),
     cancel: () => rest?.cancel(),
   };
 }

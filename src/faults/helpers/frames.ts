@@ -40,7 +40,11 @@ export function frameEditor(framing: Framing): FrameEditor {
 
   return {
     pass(frame) {
-      if (frame.data === undefined) return [pass(frame)];
+      if (frame.data === undefined) {
+        // The bracket that opens an array is part of its first element; here it closes one that has none left.
+        const lostOpening = showsPlace && framesRead > 0 && framesWritten === 0;
+        return lostOpening ? [...render(undefined, ""), pass(frame)] : [pass(frame)];
+      }
       const wasFirst = framesRead++ === 0;
       if (showsPlace && wasFirst !== (framesWritten === 0)) return render(frame.event, frame.data);
       framesWritten++;

@@ -1,6 +1,6 @@
 import type { BeforeFault, FaultContext, ParameterSpec } from "../../core/fault.ts";
 import { type HeaderList, headerValue } from "../../core/headers.ts";
-import type { ErrorEntry, ErrorFacts, HttpFaultName } from "../../core/provider.ts";
+import type { ErrorContext, ErrorEntry, ErrorFacts, HttpFaultName } from "../../core/provider.ts";
 import { numberOf, textOf } from "./parameters.ts";
 
 type HttpFaultOptions = {
@@ -9,6 +9,8 @@ type HttpFaultOptions = {
   readonly summary: string;
   /** Whether `retry_after=` means something for this error. */
   readonly retryAfter?: boolean;
+  /** Makes the numbers of the text true where those of the request would not be. */
+  readonly adjust?: (context: ErrorContext) => ErrorContext;
 };
 
 const SHAPING = {
@@ -29,7 +31,7 @@ const RETRY_AFTER = {
 const BODILESS_STATUSES: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** A fault that is an entry of the provider's error catalogue. */
-export function httpFault({ name, letter, summary, retryAfter }: HttpFaultOptions): BeforeFault {
+export function httpFault({ name, letter, summary, retryAfter, adjust = (context) => context }: HttpFaultOptions): BeforeFault {
   return {
     name,
     ...(letter === undefined ? {} : { letter }),
@@ -38,7 +40,7 @@ export function httpFault({ name, letter, summary, retryAfter }: HttpFaultOption
     terminal: true,
     parameters: retryAfter ? { ...SHAPING, ...RETRY_AFTER } : SHAPING,
     acts: "before",
-    plan: (context) => [{ kind: "respond", ...httpError(name, context) }],
+    plan: (context) => [{ kind: "respond", ...httpError(name, { ...context, errorContext: adjust(context.errorContext) }) }],
   };
 }
 

@@ -33,7 +33,7 @@ export function interruptedAt(asked: StreamPosition | undefined, dialect: Dialec
       const isLast = asked === undefined && dialect.isTerminal(frame);
       if (isLast || positionReached(position, progress, elapsedMs)) return interrupt([], [pass(frame)]);
       const bytesLeft = position.count - progress.bytes;
-      progress = advance(progress, frame, dialect);
+      progress = advance(progress, frame, position, dialect);
       if (position.unit === "bytes" && frame.bytes.length > bytesLeft) {
         return interrupt([write(frame.bytes.subarray(0, bytesLeft))], [write(frame.bytes.subarray(bytesLeft))]);
       }

@@ -17,10 +17,12 @@ export function oneFrame(
   let progress = NO_PROGRESS;
   let found = false;
   return (frame, elapsedMs) => {
-    const reached = asked === undefined ? dialect.isContent(frame) : positionReached(asked, progress, elapsedMs);
-    progress = advance(progress, frame, dialect);
-    if (found || !reached || !suitable(frame)) return false;
-    found = true;
-    return true;
+    if (found) return false;
+    if (asked === undefined) found = suitable(frame) && dialect.isContent(frame);
+    else {
+      found = suitable(frame) && positionReached(asked, progress, elapsedMs);
+      progress = advance(progress, frame, asked, dialect);
+    }
+    return found;
   };
 }

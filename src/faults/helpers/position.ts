@@ -6,17 +6,18 @@ import type { Frame } from "../../core/frame.ts";
 export type Progress = {
   /** Frames with data. */
   readonly frames: number;
-  /** Frames that brought output. */
+  /** Frames that brought output; counted only for a position in tokens, since each has to be parsed for it. */
   readonly tokens: number;
   readonly bytes: number;
 };
 
 export const NO_PROGRESS: Progress = { frames: 0, tokens: 0, bytes: 0 };
 
-export function advance(progress: Progress, frame: Frame, dialect: Dialect): Progress {
+/** The progress towards a position with one frame more. */
+export function advance(progress: Progress, frame: Frame, position: StreamPosition, dialect: Dialect): Progress {
   return {
     frames: progress.frames + (frame.data === undefined ? 0 : 1),
-    tokens: progress.tokens + (dialect.isContent(frame) ? 1 : 0),
+    tokens: progress.tokens + (position.unit === "tokens" && dialect.isContent(frame) ? 1 : 0),
     bytes: progress.bytes + frame.bytes.length,
   };
 }
