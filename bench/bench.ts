@@ -36,14 +36,33 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
 }
 
 async function script(name: string, file: string, ...args: string[]): Promise<Peer> {
-  const child = Bun.spawn([process.execPath, join(here, file), ...args], { stdout: "pipe", stderr: "inherit", env: { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336" } });
+  const child = Bun.spawn([process.execPath, join(here, file), ...args], {
+    stdout: "pipe",
+    stderr: "inherit",
+    env: { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336" },
+  });
   running.push(child);
   return { name, port: Number(await firstLine(child.stdout)), pid: child.pid };
 }
 
 async function faultproxy(name: string, target: number, rules: readonly string[]): Promise<Peer> {
   const socket = join(scratch, `${name.replace(/\W/g, "")}.sock`);
-  const child = Bun.spawn([binary, "serve", "--port", "0", "--no-stdin", "--log-format", "json", "--socket", socket, "--upstream", `openai=http://127.0.0.1:${target}`], { stdout: "pipe", stderr: "ignore" });
+  const child = Bun.spawn(
+    [
+      binary,
+      "serve",
+      "--port",
+      "0",
+      "--no-stdin",
+      "--log-format",
+      "json",
+      "--socket",
+      socket,
+      "--upstream",
+      `openai=http://127.0.0.1:${target}`,
+    ],
+    { stdout: "pipe", stderr: "ignore" },
+  );
   running.push(child);
   const { port } = JSON.parse(await firstLine(child.stdout)) as { port: number };
   for (const rule of rules) {
@@ -105,7 +124,8 @@ async function rates(peers: readonly Peer[]): Promise<void> {
     for (const peer of peers) results.get(peer.name)?.push(await requestsPerSecond(peer.port, 32, RATE_MS));
   }
   print("\n1 KB JSON POST, 32 connections\n\n| way | requests/s | ÷ bare |\n|---|---|---|");
-  for (const { name } of peers) print(`| ${name} | ${Math.round(median(results.get(name) ?? []))} | ${ratio(results, name, "bare Bun.serve + fetch").toFixed(2)} |`);
+  for (const { name } of peers)
+    print(`| ${name} | ${Math.round(median(results.get(name) ?? []))} | ${ratio(results, name, "bare Bun.serve + fetch").toFixed(2)} |`);
 }
 
 async function latencies(peers: readonly Peer[]): Promise<void> {
@@ -123,12 +143,16 @@ async function latencies(peers: readonly Peer[]): Promise<void> {
   const direct50 = median(p50.get("direct") ?? []);
   const direct99 = median(p99.get("direct") ?? []);
   const bare = "bare Bun.serve + fetch";
-  print("\nSSE, 64 streams × 200 chunks, 20 ms apart: one-way latency of a chunk\n\n| way | p50 µs | p99 µs | added p50 | added p99 | added p50 ÷ bare | added p99 ÷ bare |\n|---|---|---|---|---|---|---|");
+  print(
+    "\nSSE, 64 streams × 200 chunks, 20 ms apart: one-way latency of a chunk\n\n| way | p50 µs | p99 µs | added p50 | added p99 | added p50 ÷ bare | added p99 ÷ bare |\n|---|---|---|---|---|---|---|",
+  );
   const added = (values: ReadonlyMap<string, number[]>, name: string, direct: number) => median(values.get(name) ?? []) - direct;
   for (const { name } of peers) {
     const [a50, a99] = [added(p50, name, direct50), added(p99, name, direct99)];
     const cells = [median(p50.get(name) ?? []), median(p99.get(name) ?? []), a50, a99].map((value) => value.toFixed(0));
-    print(`| ${[name, ...cells, (a50 / added(p50, bare, direct50)).toFixed(2), (a99 / added(p99, bare, direct99)).toFixed(2)].join(" | ")} |`);
+    print(
+      `| ${[name, ...cells, (a50 / added(p50, bare, direct50)).toFixed(2), (a99 / added(p99, bare, direct99)).toFixed(2)].join(" | ")} |`,
+    );
   }
 }
 
@@ -139,7 +163,9 @@ async function manyStreams(peer: Peer, count: number): Promise<void> {
   const result = await streams(peer.port, count, chunks, 100, () => {
     during = residentKb(peer.pid, "VmRSS");
   });
-  print(`\n${count} concurrent streams of ${chunks} chunks through ${peer.name}: ${result.complete} complete, ${result.events} of ${count * chunks} events, ${((during - before) / count).toFixed(1)} KB resident growth a stream`);
+  print(
+    `\n${count} concurrent streams of ${chunks} chunks through ${peer.name}: ${result.complete} complete, ${result.events} of ${count * chunks} events, ${((during - before) / count).toFixed(1)} KB resident growth a stream`,
+  );
 }
 
 async function slowClient(peer: Peer): Promise<void> {
@@ -176,12 +202,17 @@ async function slowClient(peer: Peer): Promise<void> {
       },
     }).catch(reject);
   });
-  print(`\n${total / 1e6} MB to a slow client through ${peer.name}: resident memory grew by ${((peak - before) / 1024).toFixed(1)} MB at the most`);
+  print(
+    `\n${total / 1e6} MB to a slow client through ${peer.name}: resident memory grew by ${((peak - before) / 1024).toFixed(1)} MB at the most`,
+  );
 }
 
 async function startUp(target: number): Promise<void> {
   const empty = join(scratch, "empty");
-  writeFileSync(join(scratch, "empty.ts"), 'Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("x") }).port; process.stderr.write(JSON.stringify({ port: 0 }) + "\\n"); process.exit(0);');
+  writeFileSync(
+    join(scratch, "empty.ts"),
+    'Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("x") }).port; process.stderr.write(JSON.stringify({ port: 0 }) + "\\n"); process.exit(0);',
+  );
   await Bun.$`${process.execPath} build --compile --minify --bytecode ${join(scratch, "empty.ts")} --outfile ${empty}`.quiet();
   const ours: number[] = [];
   const theirs: number[] = [];
@@ -196,7 +227,9 @@ async function startUp(target: number): Promise<void> {
     ours.push(performance.now() - start);
     process.kill(peer.pid, "SIGKILL");
   }
-  print(`\nStart to first proxied answer: ${median(ours).toFixed(0)} ms; an empty compiled program that opens a port and ends: ${median(theirs).toFixed(0)} ms`);
+  print(
+    `\nStart to first proxied answer: ${median(ours).toFixed(0)} ms; an empty compiled program that opens a port and ends: ${median(theirs).toFixed(0)} ms`,
+  );
 }
 
 async function main(): Promise<void> {
@@ -207,9 +240,15 @@ async function main(): Promise<void> {
   const none = await faultproxy("faultproxy", target.port, []);
   const rules = Array.from({ length: 10 }, (_, i) => `rate_limit * model=none-${i} provider=anthropic`);
   const ten = await faultproxy("faultproxy, 10 rules", target.port, rules);
-  const byModel = await faultproxy("faultproxy, 10 rules that read the body", target.port, rules.map((rule) => rule.replace(" provider=anthropic", "")));
+  const byModel = await faultproxy(
+    "faultproxy, 10 rules that read the body",
+    target.port,
+    rules.map((rule) => rule.replace(" provider=anthropic", "")),
+  );
   const web = await nginx(target.port);
-  print(`${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}; medians of ${ROUNDS} interleaved rounds`);
+  print(
+    `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}; medians of ${ROUNDS} interleaved rounds`,
+  );
   await rates([direct, bare, none, ten, byModel, ...(web === undefined ? [] : [web])]);
   await latencies([direct, bare, none, ten, ...(web === undefined ? [] : [web])]);
   await manyStreams(none, 1_000);

@@ -83,7 +83,8 @@ export async function streams(port: number, count: number, chunks: number, gapMs
                   if (++open === count) onAllOpen?.();
                 }
                 const consumed = text.lastIndexOf("\n\n") + 2;
-                for (const found of text.slice(0, Math.max(consumed, 0)).matchAll(/"t":(\d+)/g)) latenciesUs[events++] = nowUs - Number(found[1]);
+                for (const found of text.slice(0, Math.max(consumed, 0)).matchAll(/"t":(\d+)/g))
+                  latenciesUs[events++] = nowUs - Number(found[1]);
                 tail = consumed > 1 ? text.slice(consumed) : text;
                 if (/\r\n0\r\n\r\n$/.test(text)) {
                   complete++;

@@ -3,7 +3,11 @@
  * POST /sse?chunks=N&gap=MS: so many events, each with the time in µs at which it was written. GET /bytes?n=N: so
  * many bytes.
  */
-const answer = JSON.stringify({ id: "chatcmpl-1", object: "chat.completion", choices: [{ index: 0, message: { role: "assistant", content: "x".repeat(880) }, finish_reason: "stop" }] });
+const answer = JSON.stringify({
+  id: "chatcmpl-1",
+  object: "chat.completion",
+  choices: [{ index: 0, message: { role: "assistant", content: "x".repeat(880) }, finish_reason: "stop" }],
+});
 const whole = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${answer.length}\r\n\r\n${answer}`);
 const block = Buffer.alloc(64 * 1024, 0x61);
 

@@ -37,7 +37,9 @@ test.each(files)("src/%s imports nothing from a higher layer", (file) => {
 test.each(["providers", "dialects", "faults"])("every file of src/%s is in its index, or serves one that is", (folder) => {
   const names = readdirSync(join(SOURCE, folder)).filter((file) => file.endsWith(".ts"));
   const texts = new Map(names.map((file) => [file, readFileSync(join(SOURCE, folder, file), "utf8")]));
-  const notNamed = names.filter((file) => file !== "index.ts" && ![...texts].some(([other, text]) => other !== file && text.includes(`"./${file}"`)));
+  const notNamed = names.filter(
+    (file) => file !== "index.ts" && ![...texts].some(([other, text]) => other !== file && text.includes(`"./${file}"`)),
+  );
   expect(notNamed).toEqual([]);
 });
 
@@ -45,6 +47,8 @@ test("only cli prints, and only engines and shell know the runtime", () => {
   const free = new Set(["cli", "main.ts", "shell", "engines"]);
   const offenders = files
     .filter((file) => !free.has(file.split("/")[0] ?? ""))
-    .filter((file) => /\bBun\.|\bprocess\.[a-z]|\bDate\.now|\bMath\.random|\bsetTimeout\b|from "node:/.test(readFileSync(join(SOURCE, file), "utf8")));
+    .filter((file) =>
+      /\bBun\.|\bprocess\.[a-z]|\bDate\.now|\bMath\.random|\bsetTimeout\b|from "node:/.test(readFileSync(join(SOURCE, file), "utf8")),
+    );
   expect(offenders).toEqual([]);
 });

@@ -59,6 +59,15 @@ export function childVariables(
   return variables;
 }
 
+/** Where the user's clients go through an HTTP proxy, they must not for ours. */
+export function withoutHttpProxy(environment: Environment, host: string): Record<string, string> {
+  const hasProxy = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].some((variable) => (environment[variable] ?? "") !== "");
+  if (!hasProxy) return {};
+  const before = environment.no_proxy ?? environment.NO_PROXY ?? "";
+  const after = before === "" ? host : `${before},${host}`;
+  return { NO_PROXY: after, no_proxy: after };
+}
+
 /** The path that a client expects at the end of each variable. */
 function expectedPaths(provider: Provider): readonly (readonly [variable: string, path: string])[] {
   return provider

@@ -105,6 +105,8 @@ async function demo(): Promise<number> {
     return EXIT.failure;
   }
   const origin = originOf(daemon.host, daemon.port);
+  // An HTTP_PROXY of the user's is none for this address.
+  process.env.NO_PROXY = daemon.host;
   const style = styleFor(process.stdout);
   printOut(`faultproxy listens on ${origin}; its built-in provider answers for all providers.\n\n`);
   let failures = 0;

@@ -2,37 +2,53 @@
 
 type Stream = NodeJS.WriteStream;
 
-/** Streams whose reader has gone, as with `| head`. Nobody is left to tell. */
-const gone = new WeakSet<Stream>();
-for (const stream of [process.stdout, process.stderr]) {
+/** Standard error holds log lines that perhaps nobody reads; the end of the program does not wait longer for it. */
+const LAST_LINES_MS_MAX = 1_000;
+
+type Output = { readonly stream: Stream; isGone: boolean; unwritten: number; onEmpty: () => void };
+
+const output = outputOf(process.stdout);
+const errors = outputOf(process.stderr);
+
+function outputOf(stream: Stream): Output {
+  const made: Output = { stream, isGone: false, unwritten: 0, onEmpty: () => {} };
+  // The reader has gone, as with `| head`. Nobody is left to tell.
   stream.on("error", () => {
-    gone.add(stream);
+    made.isGone = true;
+    made.onEmpty();
   });
+  return made;
 }
 
 export function printOut(text: string): void {
-  write(process.stdout, text);
+  write(output, text);
 }
 
 export function printError(text: string, written?: () => void): void {
-  write(process.stderr, text, written);
+  write(errors, text, written);
 }
 
-function write(stream: Stream, text: string, written?: () => void): void {
-  if (gone.has(stream)) written?.();
-  else stream.write(text, written);
+function write(to: Output, text: string, written?: () => void): void {
+  if (to.isGone || text === "") {
+    written?.();
+    return;
+  }
+  to.unwritten++;
+  to.stream.write(text, () => {
+    to.unwritten--;
+    written?.();
+    if (to.unwritten === 0) to.onEmpty();
+  });
 }
 
 /** Resolves when all that was printed has left the process, or can no longer. */
 export async function printed(): Promise<void> {
-  const all = [process.stdout, process.stderr].map(
-    (stream) =>
-      new Promise<void>((resolve) => {
-        stream.once("error", () => resolve());
-        write(stream, "", () => resolve());
-      }),
-  );
-  await Promise.all(all);
+  const emptied = (of: Output) =>
+    new Promise<void>((resolve) => {
+      if (of.isGone || of.unwritten === 0) resolve();
+      else of.onEmpty = resolve;
+    });
+  await Promise.all([emptied(output), Promise.race([emptied(errors), Bun.sleep(LAST_LINES_MS_MAX)])]);
 }
 
 /** FORCE_COLOR before NO_COLOR (https://no-color.org) before what the stream is. */

@@ -5,7 +5,7 @@ import type { PROVIDERS } from "../providers/index.ts";
 import { logLines } from "../shell/log-lines.ts";
 import { originOf } from "../shell/origin.ts";
 import { codeOf } from "../shell/socket-path.ts";
-import { childVariables, type Kept, keptUpstreams, withKeptUpstreams } from "./child-environment.ts";
+import { childVariables, type Kept, keptUpstreams, withKeptUpstreams, withoutHttpProxy } from "./child-environment.ts";
 import type { Call, CliCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
 import { writeLog } from "./log-writer.ts";
@@ -27,7 +27,7 @@ export const RUN: CliCommand = {
   about: [
     "Runs a command with a proxy of its own on a free port, and sets for it every variable that clients read to find a provider. Standard streams and signals pass through untouched; at the end a summary goes to standard error, and the exit code is the command's.",
     "A provider whose variable already points somewhere (OPENAI_BASE_URL=https://gateway.example/v1, DATABRICKS_HOST=https://…) is forwarded to there: its first variable that is set takes the place of its host. --upstream, the file and {PROVIDER}_REAL_HOST come before that.",
-    "Port, host and control socket are set by options only, not by variables or the file. Log lines are off unless a level is set. The command finds the control socket in FAULTPROXY_SOCKET, so that it can call faultproxy ctl.",
+    "Port, host and control socket are set by options only, not by variables or the file. Log lines are off unless a level is set. The command finds the control socket in FAULTPROXY_SOCKET, so that it can call faultproxy ctl. Where an HTTP proxy is set, NO_PROXY gets this one's address added.",
   ],
   options: {
     ...OPTIONS,
@@ -89,7 +89,11 @@ async function run(call: Call): Promise<number> {
 
 function variablesOf({ daemon, socket }: RunningProxy, environment: Readonly<Record<string, string | undefined>>, kept: readonly Kept[]) {
   const origins = (provider: keyof typeof PROVIDERS) => originOf(daemon.host, daemon.providerPorts[provider] ?? daemon.port);
-  return { ...childVariables(environment, kept, daemon.targets, origins), ...(socket === undefined ? {} : { FAULTPROXY_SOCKET: socket }) };
+  return {
+    ...childVariables(environment, kept, daemon.targets, origins),
+    ...withoutHttpProxy(environment, new URL(originOf(daemon.host, daemon.port)).hostname),
+    ...(socket === undefined ? {} : { FAULTPROXY_SOCKET: socket }),
+  };
 }
 
 /** The running child, or the exit code by which shells tell that there is none. */

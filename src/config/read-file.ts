@@ -55,7 +55,7 @@ function readRoot(root: Table, refuse: Refuse): Partial<Settings> | InputError {
         if (mistake !== undefined) return mistake;
       }
     } else {
-      const mistake = readKey([key], value, [...keysUnder(""), ...TABLES]);
+      const mistake = readKey([key], value, isTable(value) ? TABLES : keysUnder(""));
       if (mistake !== undefined) return mistake;
     }
   }

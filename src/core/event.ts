@@ -2,7 +2,7 @@ import type { DialectName } from "./dialect.ts";
 import type { EndpointKind, ForwardFailure } from "./exchange.ts";
 import type { ProviderName } from "./provider.ts";
 
-/** One rule's decision on one exchange; an inference exchange that no rule looked at has one with `rule: null`. */
+/** One rule's decision on one exchange. */
 export type DecisionEvent = {
   readonly type: "decision";
   /** RFC 3339. */
@@ -14,8 +14,8 @@ export type DecisionEvent = {
   /** Without the query, which may hold a key. */
   readonly path: string;
   readonly model: string | null;
-  readonly rule: string | null;
-  readonly fault: string | null;
+  readonly rule: string;
+  readonly fault: string;
   /** The number drawn against a share, in [0, 1); null where the amount is a count or all. */
   readonly drawn: number | null;
   readonly injected: boolean;

@@ -7,7 +7,9 @@ import type { Rules } from "./rule.ts";
 /** Where a provider's requests go. */
 export type Target =
   /** Scheme, authority and base path without a trailing slash. */
-  { readonly kind: "url"; readonly base: string } | { readonly kind: "simulated" } | { readonly kind: "missing"; readonly variable: string };
+  | { readonly kind: "url"; readonly base: string }
+  | { readonly kind: "simulated" }
+  | { readonly kind: "missing"; readonly variable: string };
 
 /** What the pipeline needs from outside; the shell gives it. */
 export type Ports = {

@@ -70,6 +70,8 @@ export type ErrorEntry = {
   readonly headers?: (facts: ErrorFacts) => HeaderList;
   /** Set to false where the provider sends no retry hint with this error even though its status is 429 or 503. */
   readonly retryHint?: boolean;
+  /** An answer without output rather than an error: where a stream was asked for, it is one frame of it. */
+  readonly isAnswer?: boolean;
 };
 
 export type ErrorCatalogue = Readonly<Record<HttpFaultName, readonly [ErrorEntry, ...ErrorEntry[]]>>;

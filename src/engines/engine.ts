@@ -1,5 +1,5 @@
-import type { Delivery, ForwardFailure, ForwardRequest, OpenResponse, Received } from "../core/exchange.ts";
 import type { InputError } from "../core/errors.ts";
+import type { Delivery, ForwardFailure, ForwardRequest, OpenResponse, Received } from "../core/exchange.ts";
 import type { ProviderName } from "../core/provider.ts";
 
 export type ListenOptions = {

@@ -10,6 +10,10 @@ const BY_PREFIX: ReadonlyMap<string, ProviderName> = new Map(
   ALL.flatMap((provider) => provider.recognition.prefixes.map((prefix) => [prefix, provider.name] as const)),
 );
 
+const BY_HEADER: ReadonlyMap<string, ProviderName> = new Map(
+  ALL.flatMap((provider) => provider.recognition.headers.map((header) => [header, provider.name] as const)),
+);
+
 /**
  * Which provider, dialect and kind of endpoint. In this order: path prefix, own port, headers and query, path, shape of
  * the key, the default provider.
@@ -31,7 +35,14 @@ export function identify(received: Received, defaultProvider: ProviderName): Ide
     byPath(path) ??
     byKey(received.headers) ??
     defaultProvider;
-  return { ...received, provider, upstreamTarget, path, kind: kindOf(provider, received.method, path), dialect: dialectOf(received.method, path) };
+  return {
+    ...received,
+    provider,
+    upstreamTarget,
+    path,
+    kind: kindOf(provider, received.method, path),
+    dialect: dialectOf(received.method, path),
+  };
 }
 
 function dialectOf(method: string, path: string): DialectName | undefined {
@@ -43,11 +54,12 @@ function kindOf(provider: ProviderName, method: string, path: string): EndpointK
 }
 
 function byHeaderOrQuery(headers: HeaderList, query: string): ProviderName | undefined {
-  for (const { name, recognition } of ALL) {
-    if (recognition.headers.some((header) => headerValue(headers, header) !== undefined)) return name;
-    if (query !== "" && recognition.query.some((parameter) => `&${query}`.includes(`&${parameter}=`))) return name;
+  for (const [name] of headers) {
+    const provider = BY_HEADER.get(name) ?? BY_HEADER.get(name.toLowerCase());
+    if (provider !== undefined) return provider;
   }
-  return undefined;
+  if (query === "") return undefined;
+  return ALL.find(({ recognition }) => recognition.query.some((parameter) => `&${query}`.includes(`&${parameter}=`)))?.name;
 }
 
 function byPath(path: string): ProviderName | undefined {

@@ -20,9 +20,12 @@ const decoder = new TextDecoder();
 export async function readFacts(exchange: Identified): Promise<RequestFacts> {
   if (exchange.dialect === undefined) return NO_FACTS;
   const bytes = await exchange.body.whole(REQUEST_INSPECT_BYTES_MAX);
-  const queryAt = exchange.upstreamTarget.indexOf("?");
-  const query = queryAt < 0 ? "" : exchange.upstreamTarget.slice(queryAt + 1);
-  return DIALECTS[exchange.dialect].facts(exchange.path, query, bytes === undefined ? undefined : parseJson(bytes));
+  return DIALECTS[exchange.dialect].facts(exchange.path, queryOf(exchange), bytes === undefined ? undefined : parseJson(bytes));
+}
+
+/** The query of the request, without its question mark. */
+export function queryOf({ path, upstreamTarget }: Identified): string {
+  return upstreamTarget.slice(path.length + 1);
 }
 
 function parseJson(bytes: Uint8Array): unknown {

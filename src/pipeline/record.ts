@@ -1,66 +1,68 @@
-import type { ExchangeEvent } from "../core/event.ts";
-import type { Delivery, Identified, OpenResponse, RequestFacts } from "../core/exchange.ts";
+import type { Delivery, DeliveryEnd, Identified, OpenResponse } from "../core/exchange.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Decision } from "./decide.ts";
 
-/** Collects what happens to one exchange and writes its events: the decisions when they are made, the end when it comes. */
-export function recorder(exchange: Identified, ports: Ports) {
-  let model: string | null = null;
-  let faults: string[] = [];
-  const notes: string[] = [];
-  const common = () => ({
+/** What is known of an exchange beside its response when it ends. */
+export type Notes = {
+  readonly model: string | undefined;
+  /** Faults that it met. */
+  readonly faults: readonly string[];
+  /** Planned faults that found nothing they could act on, and why. */
+  readonly skipped: readonly string[];
+  /** Why the answer is our own. */
+  readonly error: string | undefined;
+};
+
+export const NOTHING_NOTED: Notes = { model: undefined, faults: [], skipped: [], error: undefined };
+
+/** An event for each rule that was asked. */
+export function recordDecisions(exchange: Identified, model: string | undefined, decisions: readonly Decision[], ports: Ports): void {
+  for (const { rule, drawn, injected } of decisions) {
+    ports.record({
+      type: "decision",
+      ...common(exchange, model, ports),
+      rule: rule.id,
+      fault: rule.fault,
+      drawn: drawn ?? null,
+      injected,
+    });
+  }
+}
+
+/** The delivery of a response whose end is recorded. */
+export function delivered(exchange: Identified, response: OpenResponse, notes: Notes, ports: Ports): Delivery {
+  return { kind: "response", response, done: (how) => recordEnd(exchange, response.status, WORDS[how], notes, ports) };
+}
+
+/** A delivery without a response. */
+export function undelivered(exchange: Identified, kind: Exclude<Delivery["kind"], "response">, notes: Notes, ports: Ports): Delivery {
+  recordEnd(exchange, null, kind, notes, ports);
+  return { kind };
+}
+
+const WORDS: Readonly<Record<DeliveryEnd, string>> = { complete: "delivered", cut: "cut", client_gone: "client gone" };
+
+function recordEnd(exchange: Identified, status: number | null, how: string, notes: Notes, ports: Ports): void {
+  ports.record({
+    type: "exchange",
+    ...common(exchange, notes.model, ports),
+    kind: exchange.kind,
+    status,
+    done: notes.skipped.length === 0 ? how : [how, ...notes.skipped].join("; "),
+    faults: notes.faults,
+    error: notes.error ?? null,
+    durationMs: Math.round(ports.clock.monotonicMs() - exchange.receivedMonotonicMs),
+  });
+}
+
+function common(exchange: Identified, model: string | undefined, ports: Ports) {
+  return {
     time: new Date(ports.clock.wallMs()).toISOString(),
     exchange: exchange.id,
     provider: exchange.provider,
     dialect: exchange.dialect ?? null,
     method: exchange.method,
     path: exchange.path,
-    model,
-  });
-  const end = (status: number | null, how: string, error: string | null) => {
-    const event: ExchangeEvent = {
-      type: "exchange",
-      ...common(),
-      kind: exchange.kind,
-      status,
-      done: [how, ...notes].join("; "),
-      faults,
-      error,
-      durationMs: Math.round(ports.clock.monotonicMs() - exchange.receivedMonotonicMs),
-    };
-    ports.record(event);
-  };
-
-  return {
-    decided(decisions: readonly Decision[], facts: RequestFacts | undefined): void {
-      model = facts?.model ?? null;
-      faults = decisions.filter((decision) => decision.injected).map((decision) => decision.rule.fault);
-      if (exchange.kind !== "inference" && decisions.length === 0) return;
-      for (const decision of decisions.length > 0 ? decisions : [undefined]) {
-        ports.record({
-          type: "decision",
-          ...common(),
-          rule: decision?.rule.id ?? null,
-          fault: decision?.rule.fault ?? null,
-          drawn: decision?.drawn ?? null,
-          injected: decision?.injected ?? false,
-        });
-      }
-    },
-    /** A planned fault found nothing that it could act on. */
-    skipped(fault: string, why: string): void {
-      notes.push(`${fault} not done: ${why}`);
-    },
-    deliver(response: OpenResponse, error: string | undefined): Delivery {
-      return {
-        kind: "response",
-        response,
-        done: (how) => end(response.status, how === "complete" ? "delivered" : how === "cut" ? "cut" : "client gone", error ?? null),
-      };
-    },
-    without(kind: Exclude<Delivery["kind"], "response">): Delivery {
-      end(null, kind, null);
-      return { kind };
-    },
+    model: model ?? null,
   };
 }

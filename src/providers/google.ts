@@ -205,10 +205,15 @@ const errors: ErrorCatalogue = {
     interactions(404, "not_found", "Model not found."),
   ],
   content_filter: [
-    entry("prompt_blocked", 200, "D", BLOCK_SOURCE, blocked("SAFETY")),
-    entry("prohibited_content", 200, "D", BLOCK_SOURCE, blocked("PROHIBITED_CONTENT")),
-    entry("finish_safety", 200, "D", "ai.google.dev/api/generate-content (FinishReason); an answer, not an error", () =>
-      pretty({ candidates: [{ finishReason: "SAFETY", index: 0 }] }),
+    entry("prompt_blocked", 200, "D", BLOCK_SOURCE, blocked("SAFETY"), { isAnswer: true }),
+    entry("prohibited_content", 200, "D", BLOCK_SOURCE, blocked("PROHIBITED_CONTENT"), { isAnswer: true }),
+    entry(
+      "finish_safety",
+      200,
+      "D",
+      "ai.google.dev/api/generate-content (FinishReason); an answer, not an error",
+      () => pretty({ candidates: [{ finishReason: "SAFETY", index: 0 }] }),
+      { isAnswer: true },
     ),
   ],
   request_too_large: [

@@ -1,4 +1,4 @@
-import { inputError, type InputError } from "../core/errors.ts";
+import { type InputError, inputError } from "../core/errors.ts";
 import { RULES_MAX } from "../core/limits.ts";
 import { didYouMean } from "../core/nearest.ts";
 import type { Rule, Rules } from "../core/rule.ts";
@@ -19,7 +19,8 @@ export function applyCommand(rules: Rules, command: Command, nowMonotonicMs: num
       return { ...rules, generation, mode: ruleOf(command.draft, "mode", generation, nowMonotonicMs) };
     case "add": {
       const id = command.draft.id ?? freeId(rules.added);
-      if (rules.added.some((rule) => rule.id === id)) return inputError(`a rule with the id ${id} exists already; rm ${id} first, or choose another`);
+      if (rules.added.some((rule) => rule.id === id))
+        return inputError(`a rule with the id ${id} exists already; rm ${id} first, or choose another`);
       if (rules.added.length >= RULES_MAX) return inputError(`there are ${RULES_MAX} rules already; rm some, or clear`);
       const rule = ruleOf(command.draft, id, generation, nowMonotonicMs);
       if (rule === undefined) return inputError("an added rule needs an amount above 0");
@@ -30,7 +31,9 @@ export function applyCommand(rules: Rules, command: Command, nowMonotonicMs: num
       const added = rules.added.filter((rule) => rule.id !== command.id);
       if (added.length === rules.added.length) {
         const ids = rules.added.map((rule) => rule.id);
-        return inputError(`there is no rule ${command.id}${didYouMean(command.id, ids)}${ids.length > 0 ? ` (there are ${ids.join(", ")})` : ""}`);
+        return inputError(
+          `there is no rule ${command.id}${didYouMean(command.id, ids)}${ids.length > 0 ? ` (there are ${ids.join(", ")})` : ""}`,
+        );
       }
       return { ...rules, generation, added };
     }

@@ -1,4 +1,4 @@
-import { inputError, type InputError, isInputError } from "../core/errors.ts";
+import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import type { Fault, Parameters, ParameterValue } from "../core/fault.ts";
 import { COMMAND_CHARACTERS_MAX } from "../core/limits.ts";
 import { didYouMean } from "../core/nearest.ts";
@@ -158,7 +158,11 @@ function draftOf(
       return inputError(`unknown key "${key}" for ${fault.name}${didYouMean(key, known)} (it takes ${known.join(", ")})`);
     }
   }
-  const text = [fault.name, ...(amount.kind === "none" ? ["0"] : [amountText(amount)]), ...pairs.map(([key, value]) => joinWords([`${key}=${value}`]))];
+  const text = [
+    fault.name,
+    ...(amount.kind === "none" ? ["0"] : [amountText(amount)]),
+    ...pairs.map(([key, value]) => joinWords([`${key}=${value}`])),
+  ];
   return { fault: fault.name, amount, aim: aim as Aim, parameters: parameters as Parameters, side, id, text: text.join(" ") };
 }
 

@@ -19,8 +19,7 @@ export type LogOptions = Pick<Settings, "logFormat" | "logLevel"> & {
 export function logLines({ logFormat, logLevel, rules, visible }: LogOptions): LogLine | undefined {
   const upTo = ORDER[logLevel];
   if (upTo === 0) return undefined;
-  const pretty = (event: FaultproxyEvent) =>
-    event.type === "decision" ? decisionLine(event, rules(), visible) : exchangeLine(event, visible);
+  const pretty = (event: FaultproxyEvent) => (event.type === "decision" ? decisionLine(event, rules()) : exchangeLine(event, visible));
   const text = logFormat === "json" ? (event: FaultproxyEvent) => JSON.stringify(event) : pretty;
   return (event) => (ORDER[levelOf(event)] <= upTo ? text(event) : undefined);
 }
@@ -37,10 +36,9 @@ function exchangeLine(event: ExchangeEvent, visible: (text: string) => string): 
   return `${clockTime(event.time)} #${exchange} ${visible(method)} ${visible(path)} → ${provider} ${status ?? "no status"} ${durationMs} ms${noted}`;
 }
 
-function decisionLine(event: DecisionEvent, rules: Rules, visible: (text: string) => string): string {
-  const { exchange, fault, provider, rule, drawn, injected, model } = event;
+function decisionLine(event: DecisionEvent, rules: Rules): string {
+  const { exchange, fault, provider, rule, drawn, injected } = event;
   const time = clockTime(event.time);
-  if (rule === null) return `${time} #${exchange} no rule looked at ${visible(model ?? "it")} → ${provider}`;
   const name = rule === "mode" ? "mode" : `rule ${rule}`;
   const notes = [name, ...(drawn === null ? [] : [`drew ${drawn.toFixed(3)}`]), ...(injected ? left(rule, rules) : [])].join("; ");
   return injected

@@ -20,18 +20,19 @@ export function defaultFolders(environment: Environment): readonly [string, ...s
 export function socketPathFor(explicit: string | undefined, port: number, environment: Environment): string | InputError {
   if (explicit !== undefined) {
     const path = resolve(explicit);
-    return checkLength(path) ?? checkExplicitFolder(dirname(path)) ?? path;
+    return checkLength(path) ?? checkParentFolder(dirname(path)) ?? path;
   }
   const [folder] = defaultFolders(environment);
   const path = join(folder, `${port}.sock`);
-  const mistake = checkLength(path) ?? makeDefaultFolder(folder) ?? checkDefaultFolder(folder);
+  const mistake = checkLength(path) ?? checkParentFolder(dirname(folder)) ?? makeDefaultFolder(folder) ?? checkDefaultFolder(folder);
   return mistake ?? path;
 }
 
 /** Every socket file in the default folders that are safe to look into. */
 export function defaultSockets(environment: Environment): readonly string[] {
   return defaultFolders(environment).flatMap((folder) => {
-    if (statOf(folder, lstatSync) === undefined || isInputError(checkDefaultFolder(folder))) return [];
+    if (statOf(folder, lstatSync) === undefined || isInputError(checkParentFolder(dirname(folder)) ?? checkDefaultFolder(folder)))
+      return [];
     const names = readdirSync(folder).filter((name) => /^\d+\.sock$/.test(name));
     return names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)).map((name) => join(folder, name));
   });
@@ -100,7 +101,7 @@ function checkDefaultFolder(folder: string): InputError | undefined {
   return undefined;
 }
 
-function checkExplicitFolder(folder: string): InputError | undefined {
+function checkParentFolder(folder: string): InputError | undefined {
   const stats = statOf(folder, statSync);
   if (stats === undefined)
     return inputError(`the folder ${folder} for the control socket does not exist; make it, or choose another path with --socket`);

@@ -48,7 +48,11 @@ describe("precedence", () => {
   });
 
   test("the file is named by FAULTPROXY_CONFIG too", () => {
-    const settings = readSettings({ options: {}, environment: { FAULTPROXY_CONFIG: "/x.toml" }, readFile: (path) => `seed = ${path.length}` });
+    const settings = readSettings({
+      options: {},
+      environment: { FAULTPROXY_CONFIG: "/x.toml" },
+      readFile: (path) => `seed = ${path.length}`,
+    });
     expect(settings).toMatchObject({ seed: 7 });
   });
 });
@@ -103,7 +107,11 @@ describe("mistakes name the place and what to do", () => {
     ["a negative port", { options: { port: "-1" } }, "--port -1: expected a whole number from 0 to 65535"],
     ["a fraction", { environment: { PORT: "80.5" } }, "PORT=80.5: expected a whole number from 0 to 65535"],
     ["a variable", { environment: { FAULTPROXY_SEED: "x" } }, "FAULTPROXY_SEED=x: expected a whole number from 0 to 4294967295"],
-    ["an unknown level", { options: { "log-level": "inf" } }, "--log-level inf: expected one of silent, error, warn, info, debug; did you mean info?"],
+    [
+      "an unknown level",
+      { options: { "log-level": "inf" } },
+      "--log-level inf: expected one of silent, error, warn, info, debug; did you mean info?",
+    ],
     ["an unknown provider", { options: { "default-provider": "opena" } }, "; did you mean openai?"],
     ["an upstream without =", { options: { upstream: "openai" } }, "--upstream openai: expected NAME=URL, such as"],
     ["an upstream of nobody", { options: { upstream: "antropic=http://x" } }, "; did you mean anthropic?"],
@@ -118,12 +126,28 @@ describe("mistakes name the place and what to do", () => {
     ["a key given twice", { toml: "port = 1\nport = 2\n" }, "test.toml:2:1: not TOML"],
     ["an unknown key", { toml: "\n# a comment\n  prot = 1\n" }, 'test.toml:3:3: unknown key "prot"; did you mean port?'],
     ["an unknown table", { toml: "[simulater]\ntokens = 1\n" }, 'test.toml:1:1: unknown key "simulater"; did you mean simulator?'],
-    ["an unknown key of a table", { toml: "[simulator]\nttf = 1\n" }, 'test.toml:2:1: unknown key "ttf" in [simulator]; did you mean ttft?'],
-    ["an unknown provider's table", { toml: "[providers.opena]\n" }, 'test.toml:1:1: unknown key "opena" in [providers]; did you mean openai?'],
-    ["an unknown key of a provider", { toml: "[providers.openai]\nprot = 1\n" }, 'test.toml:2:1: unknown key "prot" in [providers.openai]; did you mean port?'],
+    [
+      "an unknown key of a table",
+      { toml: "[simulator]\nttf = 1\n" },
+      'test.toml:2:1: unknown key "ttf" in [simulator]; did you mean ttft?',
+    ],
+    [
+      "an unknown provider's table",
+      { toml: "[providers.opena]\n" },
+      'test.toml:1:1: unknown key "opena" in [providers]; did you mean openai?',
+    ],
+    [
+      "an unknown key of a provider",
+      { toml: "[providers.openai]\nprot = 1\n" },
+      'test.toml:2:1: unknown key "prot" in [providers.openai]; did you mean port?',
+    ],
     ["a text where a number belongs", { toml: 'port = "80"\n' }, 'test.toml:1:1: port = "80": expected a number'],
     ["a number where a switch belongs", { toml: "simulate = 1\n" }, "test.toml:1:1: simulate = 1: expected true or false"],
-    ["a port of a provider", { toml: "[providers]\ngoogle.port = 99999\n" }, "test.toml:2:1: providers.google.port = 99999: expected a whole number from 0 to 65535"],
+    [
+      "a port of a provider",
+      { toml: "[providers]\ngoogle.port = 99999\n" },
+      "test.toml:2:1: providers.google.port = 99999: expected a whole number from 0 to 65535",
+    ],
     ["a provider that is no table", { toml: "providers.google = 1\n" }, "test.toml:1:1: google is a table"],
     ["a key behind long texts", { toml: 'mode = """\n[x]\nport = 1\n"""\nhost = ["a",\n "b"]\n' }, "test.toml:5:1: host = "],
   ])("%s", (_, sources, expected) => {

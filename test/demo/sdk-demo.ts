@@ -151,10 +151,10 @@ async function show(daemon: TestDaemon): Promise<number> {
     for (const { title, command, see } of CASES) {
       await daemon.command(command);
       const [saw, asExpected] = await see(client).catch((error: unknown) => [sentence(error), false] as const);
-      const injected = (await daemon.events()).findLast((event) => event["type"] === "decision");
       if (!asExpected) surprises++;
-      process.stdout.write(`  ${asExpected ? "ok" : "!!"}  ${title.padEnd(32)} injected: ${(command.trim() === "n" ? "nothing" : command.trim()).padEnd(20)} client saw: ${saw}\n`);
-      if (injected === undefined) surprises++;
+      process.stdout.write(
+        `  ${asExpected ? "ok" : "!!"}  ${title.padEnd(32)} injected: ${(command.trim() === "n" ? "nothing" : command.trim()).padEnd(20)} client saw: ${saw}\n`,
+      );
     }
     await daemon.command("n");
   }

@@ -145,7 +145,7 @@ describe("Messages errors in a stream", () => {
     expect(messages.streamErrors[0].text(errorFacts())).toMatch(
       /^event: error\ndata: \{"type":"error","error":\{"details":null,"type":"overloaded_error","message":"Overloaded"\},"request_id":"req_011C[A-Za-z0-9]{20}"\}\n\n$/,
     );
-    expect(messages.streamErrors[1].text(errorFacts())).toBe(
+    expect(messages.streamErrors[1]?.text(errorFacts())).toBe(
       'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n',
     );
     expect(messages.streamErrors.every(({ done }) => !done)).toBe(true);

@@ -45,18 +45,36 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
 
   test("end-to-end headers arrive, hop-by-hop headers and those that Connection names do not", async () => {
     const { seen } = await through(
-      request("POST", "/v1/chat/completions", { authorization: `Bearer ${KEY}`, "openai-beta": "a=1", connection: "keep-alive, X-Hop", "x-hop": "1", "keep-alive": "timeout=5", te: "trailers", "proxy-authorization": "Basic eA==" }, "{}"),
+      request(
+        "POST",
+        "/v1/chat/completions",
+        {
+          authorization: `Bearer ${KEY}`,
+          "openai-beta": "a=1",
+          connection: "keep-alive, X-Hop",
+          "x-hop": "1",
+          "keep-alive": "timeout=5",
+          te: "trailers",
+          "proxy-authorization": "Basic eA==",
+        },
+        "{}",
+      ),
     );
     expect(field(seen.headers, "authorization")).toEqual([`Bearer ${KEY}`]);
     expect(field(seen.headers, "openai-beta")).toEqual(["a=1"]);
     expect(field(seen.headers, "user-agent")).toEqual(["raw"]);
     expect(field(seen.headers, "host")).toEqual([`127.0.0.1:${upstream.port}`]);
-    for (const name of ["x-hop", "keep-alive", "te", "proxy-authorization", "accept-encoding"]) expect(field(seen.headers, name)).toEqual([]);
+    for (const name of ["x-hop", "keep-alive", "te", "proxy-authorization", "accept-encoding"])
+      expect(field(seen.headers, name)).toEqual([]);
   });
 
   test("the answer's status, headers with duplicates and body come back; hop-by-hop headers do not", async () => {
-    const { got } = await through(request("GET", "/v1/models"), ({ socket }) =>
-      void socket.write("HTTP/1.1 418 I'm a teapot\r\nset-cookie: a=1\r\nset-cookie: b=2\r\nx-request-id: req_1\r\nconnection: x-private\r\nx-private: 1\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nshort"),
+    const { got } = await through(
+      request("GET", "/v1/models"),
+      ({ socket }) =>
+        void socket.write(
+          "HTTP/1.1 418 I'm a teapot\r\nset-cookie: a=1\r\nset-cookie: b=2\r\nx-request-id: req_1\r\nconnection: x-private\r\nx-private: 1\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nshort",
+        ),
     );
     expect(got.status).toBe(418);
     expect(field(got.headers, "set-cookie")).toEqual(["a=1", "b=2"]);
@@ -69,7 +87,9 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
   test("a coded body goes through without being decoded", async () => {
     const packed = gzipSync("hello ".repeat(100));
     const { got, seen } = await through(request("GET", "/v1/models", { "accept-encoding": "gzip" }), ({ socket }) => {
-      socket.write(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: ${packed.length}\r\n\r\n`);
+      socket.write(
+        `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: ${packed.length}\r\n\r\n`,
+      );
       socket.write(packed);
     });
     expect(field(seen.headers, "accept-encoding")).toEqual(["gzip"]);
@@ -78,7 +98,10 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
   });
 
   test("a redirect is passed on, not followed", async () => {
-    const { got } = await through(request("GET", "/v1/models"), ({ socket }) => void socket.write("HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"));
+    const { got } = await through(
+      request("GET", "/v1/models"),
+      ({ socket }) => void socket.write("HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"),
+    );
     expect(got.status).toBe(307);
     expect(field(got.headers, "location")).toEqual(["http://127.0.0.1:1/"]);
   });
@@ -86,7 +109,9 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
   test("a body that is no JSON is forwarded untouched, also with a rule that reads bodies", async () => {
     await daemon.command("r * model=gpt*");
     const body = '{"model": "gpt-4o", \u0000 not json';
-    const { seen, got } = await through(request("POST", "/v1/chat/completions", { "content-length": String(Buffer.byteLength(body)) }, body));
+    const { seen, got } = await through(
+      request("POST", "/v1/chat/completions", { "content-length": String(Buffer.byteLength(body)) }, body),
+    );
     await daemon.command("n");
     expect(seen.body()).toBe(body);
     expect(got.status).toBe(200);
@@ -108,7 +133,11 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
   test("a chunked upload stays chunked and arrives before it is complete", async () => {
     answer = () => {};
     const before = upstream.seen.length;
-    const { socket, text, ended } = rawConnection(daemon.port, "POST /v1/files HTTP/1.1\r\nhost: x\r\nuser-agent: raw\r\naccept: */*\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n", complete);
+    const { socket, text, ended } = rawConnection(
+      daemon.port,
+      "POST /v1/files HTTP/1.1\r\nhost: x\r\nuser-agent: raw\r\naccept: */*\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+      complete,
+    );
     const seen = await eventually(() => upstream.seen[before], "the request");
     await eventually(() => (seen.body().includes("first") ? true : undefined), "the first chunk");
     socket.write("6\r\nsecond\r\n0\r\n\r\n");
@@ -122,7 +151,8 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
   });
 
   test("events go on as they arrive", async () => {
-    answer = ({ socket }) => void socket.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n");
+    answer = ({ socket }) =>
+      void socket.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n");
     const before = upstream.seen.length;
     const { socket, text } = rawConnection(daemon.port, request("POST", "/v1/chat/completions", {}, '{"stream":true}'));
     // The second event is written only when the first has been read, so anything that buffers never gets there.
@@ -170,8 +200,13 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
     answer = ({ socket }) => {
       socket.write("HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: 200000000\r\n\r\n");
       const pour = () => {
-        while (written < 200 && socket.write(block)) written++;
-        if (written < 200) socket.once("drain", () => (written++, pour()));
+        while (written < 200) {
+          written++;
+          if (!socket.write(block)) {
+            socket.once("drain", pour);
+            return;
+          }
+        }
       };
       pour();
     };
@@ -230,13 +265,17 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
     });
 
     test("OPTIONS", async () => {
-      const { seen, got } = await through(request("OPTIONS", "/v1/chat/completions", { origin: "http://x", "access-control-request-method": "POST" }));
+      const { seen, got } = await through(
+        request("OPTIONS", "/v1/chat/completions", { origin: "http://x", "access-control-request-method": "POST" }),
+      );
       expect([seen.method, got.status]).toEqual(["OPTIONS", 200]);
     });
 
     test("Expect: 100-continue", async () => {
       answer = ({ socket }) => void socket.write(OK);
-      const got = await raw(daemon.port, request("POST", "/v1/chat/completions", { expect: "100-continue" }, "{}"), { until: (text) => text.endsWith("{}") });
+      const got = await raw(daemon.port, request("POST", "/v1/chat/completions", { expect: "100-continue" }, "{}"), {
+        until: (text) => text.endsWith("{}"),
+      });
       expect(got.text).toContain("HTTP/1.1 100 Continue\r\n\r\n");
       expect(got.text).toContain("HTTP/1.1 200 OK");
     });
@@ -247,12 +286,23 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
     });
 
     test("an absolute-form target reaches our target, never the host that it names", async () => {
-      const { seen } = await through("GET http://other.invalid/v1/models?a=1 HTTP/1.1\r\nHost: other.invalid\r\nUser-Agent: raw\r\nAccept: */*\r\n\r\n");
+      const { seen } = await through(
+        "GET http://other.invalid/v1/models?a=1 HTTP/1.1\r\nHost: other.invalid\r\nUser-Agent: raw\r\nAccept: */*\r\n\r\n",
+      );
       expect([seen.target, ...field(seen.headers, "host")]).toEqual(["/v1/models?a=1", `127.0.0.1:${upstream.port}`]);
     });
 
     test("a WebSocket upgrade gets a clear 501", async () => {
-      const got = await raw(daemon.port, request("GET", "/v1/responses", { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "x3JJHMbDL1EzLkh9GBhXDw==" }), { until: complete });
+      const got = await raw(
+        daemon.port,
+        request("GET", "/v1/responses", {
+          connection: "Upgrade",
+          upgrade: "websocket",
+          "sec-websocket-version": "13",
+          "sec-websocket-key": "x3JJHMbDL1EzLkh9GBhXDw==",
+        }),
+        { until: complete },
+      );
       expect(got.status).toBe(501);
       expect(field(got.headers, "x-faultproxy-error")).toEqual(["websocket_unsupported"]);
     });
@@ -260,7 +310,11 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
 
   describe("wrong requests never reach the target", () => {
     test.each([
-      ["Content-Length with Transfer-Encoding", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400],
+      [
+        "Content-Length with Transfer-Encoding",
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        400,
+      ],
       ["unequal lengths", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd", 400],
       ["equal lengths twice", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\nabc", 400],
       ["a head of 64 KiB", `GET / HTTP/1.1\r\nhost: x\r\nx-large: ${"a".repeat(65_536)}\r\n\r\n`, 431],
@@ -275,7 +329,11 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
 
   test("keys are in no log line and no event", async () => {
     await daemon.command("a 1");
-    await raw(daemon.port, request("POST", `/v1/chat/completions?key=${KEY}`, { authorization: `Bearer ${KEY}`, "x-goog-api-key": KEY }, "{}"), { until: complete });
+    await raw(
+      daemon.port,
+      request("POST", `/v1/chat/completions?key=${KEY}`, { authorization: `Bearer ${KEY}`, "x-goog-api-key": KEY }, "{}"),
+      { until: complete },
+    );
     await through(request("POST", `/v1/chat/completions?token=${KEY}`, { authorization: `Bearer ${KEY}` }, "{}"));
     const events = JSON.stringify(await daemon.events());
     expect(events).toContain("/v1/chat/completions");
@@ -305,7 +363,9 @@ describe.each(ENGINES)("targets that fail, with the %s engine", (engine) => {
   ])("a target that %s", async (_what, reply, reason) => {
     const upstream = await startRawUpstream(reply);
     const daemon = await startTestDaemon({ engine, args: ["--upstream", `google=${upstream.url}`] });
-    const got = await raw(daemon.port, request("POST", "/v1beta/models/gemini-2.5-pro:generateContent", { "x-goog-api-key": KEY }, "{}"), { until: complete });
+    const got = await raw(daemon.port, request("POST", "/v1beta/models/gemini-2.5-pro:generateContent", { "x-goog-api-key": KEY }, "{}"), {
+      until: complete,
+    });
     await daemon.stop();
     upstream.stop();
     expect(got.status).toBe(502);
@@ -315,7 +375,12 @@ describe.each(ENGINES)("targets that fail, with the %s engine", (engine) => {
 
   test("a certificate that nobody vouches for", async () => {
     const fixture = (name: string) => Bun.file(join(import.meta.dir, "../fixtures", name));
-    const upstream = Bun.serve({ port: 0, hostname: "127.0.0.1", tls: { key: fixture("self-signed.key"), cert: fixture("self-signed.crt") }, fetch: () => new Response("{}") });
+    const upstream = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      tls: { key: fixture("self-signed.key"), cert: fixture("self-signed.crt") },
+      fetch: () => new Response("{}"),
+    });
     const daemon = await startTestDaemon({ engine, args: ["--upstream", `openai=https://127.0.0.1:${upstream.port}`] });
     const got = await raw(daemon.port, request("POST", "/v1/chat/completions", {}, "{}"), { until: complete });
     await daemon.stop();

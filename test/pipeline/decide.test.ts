@@ -7,7 +7,11 @@ import { exchange, FACTS, rulesOf } from "../support.ts";
 const SEED = 7;
 
 /** Names of the faults that each of the requests meets, in order. */
-function faultsMet(rules: Rules, requests: readonly (Partial<Identified> & { readonly facts?: Partial<RequestFacts>; readonly atMs?: number })[], seed = SEED) {
+function faultsMet(
+  rules: Rules,
+  requests: readonly (Partial<Identified> & { readonly facts?: Partial<RequestFacts>; readonly atMs?: number })[],
+  seed = SEED,
+) {
   let current = rules;
   const met = requests.map(({ facts = {}, atMs = 0, ...changes }) => {
     const decided = decide(exchange(changes), { ...FACTS, ...facts }, current, seed, atMs);

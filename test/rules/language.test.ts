@@ -85,7 +85,9 @@ test.each([
 
 test("keys aim and shape the rule", () => {
   expect(
-    draft('add r 2 provider=openai model="gpt-4*" stream=on nth=3 after_requests=2 window=10s-40s retry_after=7 message="slow down, please" id=mine side=upstream'),
+    draft(
+      'add r 2 provider=openai model="gpt-4*" stream=on nth=3 after_requests=2 window=10s-40s retry_after=7 message="slow down, please" id=mine side=upstream',
+    ),
   ).toMatchObject({
     id: "mine",
     side: "upstream",
@@ -145,7 +147,10 @@ describe("mistakes say what is wrong and what would be right", () => {
 
 test("no text makes the parser throw", () => {
   const words = fc.constantFrom("c", "r", "add", "rm", "30%", "*", "model=", "after=5", '"', "'", "\\", "=", "%", "n", "-1", "id=a");
-  const text = fc.oneof(fc.string({ maxLength: 40 }), fc.array(words, { maxLength: 6 }).map((parts) => parts.join(" ")));
+  const text = fc.oneof(
+    fc.string({ maxLength: 40 }),
+    fc.array(words, { maxLength: 6 }).map((parts) => parts.join(" ")),
+  );
   fc.assert(
     fc.property(text, (line) => {
       const command = parseCommand(line);
@@ -158,7 +163,15 @@ test("no text makes the parser throw", () => {
 test("a rule's own text says the same rule", () => {
   const fault = fc.constantFrom("c", "rate_limit", "cut", "latency");
   const amount = fc.constantFrom("", "3", "*", "12.5%", "0.25");
-  const keys = fc.subarray(["provider=openai", "model=gpt*", "nth=2", "after_requests=4", "window=1s-2s", 'session="a b"', "side=upstream"]);
+  const keys = fc.subarray([
+    "provider=openai",
+    "model=gpt*",
+    "nth=2",
+    "after_requests=4",
+    "window=1s-2s",
+    'session="a b"',
+    "side=upstream",
+  ]);
   fc.assert(
     fc.property(fault, amount, keys, (name, count, pairs) => {
       const once = draft(`${name} ${count} ${pairs.join(" ")}`);

@@ -31,11 +31,44 @@ function framesOf(text: string) {
   ]);
 }
 
+/** WHATWG HTML section 9.2.6, step by step over the whole text; `TextDecoder` has taken off the byte order mark. */
+function eventsBySpecification(text: string): string[][] {
+  const events: string[][] = [];
+  let data = "";
+  let type = "";
+  const lines = text.split(/\r\n|\r|\n/);
+  // What stands after the last line end is not a line yet.
+  for (const line of lines.slice(0, -1)) {
+    const colon = line.indexOf(":");
+    if (line === "") {
+      if (data !== "") events.push([type, data.slice(0, -1)]);
+      data = "";
+      type = "";
+    } else if (colon !== 0) {
+      const field = colon < 0 ? line : line.slice(0, colon);
+      const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+      if (field === "data") data += `${value}\n`;
+      if (field === "event") type = value;
+    }
+  }
+  return events;
+}
+
 describe("SSE frames", () => {
   test("do not depend on chunking and join to the input, whatever the bytes", () => {
     const input = fc.oneof(textOfPieces(PIECES), anyBytes);
     fc.assert(
       fc.property(input, anyPlaces, (bytes, places) => expectExactFrames(SSE.splitter, bytes, places)),
+      PROPERTY_OPTIONS,
+    );
+  });
+
+  test("bring the events that the specification's own steps bring", () => {
+    fc.assert(
+      fc.property(textOfPieces(PIECES), (bytes) => {
+        const events = split(SSE.splitter(), [bytes]).flatMap(({ event, data }) => (data === undefined ? [] : [[event ?? "", data]]));
+        expect(events).toEqual(eventsBySpecification(new TextDecoder().decode(bytes)));
+      }),
       PROPERTY_OPTIONS,
     );
   });

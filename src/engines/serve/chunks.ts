@@ -1,23 +1,36 @@
 import { BodyCut, type Chunks, type DeliveryEnd } from "../../core/exchange.ts";
 
-/** The stream behind a body that this engine made itself: `fetch` takes it as it is, without a detour per chunk. */
-const nativeStreams = new WeakMap<Chunks, ReadableStream<Uint8Array>>();
+/** What is used of a stream's reader. */
+type Reader = {
+  readonly read: () => Promise<{ readonly value?: Uint8Array | undefined }>;
+  readonly cancel: () => Promise<void>;
+};
 
-export function chunksOfStream(stream: ReadableStream<Uint8Array>): Chunks {
-  const open = () => stream.getReader();
-  let reader: ReturnType<typeof open> | undefined;
-  const chunks: Chunks = {
+/** A body that this engine made itself of a stream that nobody has begun to read: `fetch` takes that stream as it is. */
+type StreamChunks = Chunks & { readonly stream: ReadableStream<Uint8Array> };
+
+export function chunksOfStream(stream: ReadableStream<Uint8Array>): StreamChunks {
+  let reader: Chunks | undefined;
+  return {
+    stream,
     read() {
-      reader ??= open();
-      return reader.read().then(chunkOf, cutOff);
+      reader ??= chunksOfReader(stream.getReader());
+      return reader.read();
     },
     cancel() {
-      const cancelled = reader === undefined ? stream.cancel() : reader.cancel();
-      cancelled.catch(() => {});
+      if (reader === undefined) stream.cancel().catch(() => {});
+      else reader.cancel();
     },
   };
-  nativeStreams.set(chunks, stream);
-  return chunks;
+}
+
+export function chunksOfReader(reader: Reader): Chunks {
+  return {
+    read: () => reader.read().then(chunkOf, cutOff),
+    cancel() {
+      reader.cancel().catch(() => {});
+    },
+  };
 }
 
 /** A reset throws away what has not been read yet, so the bytes before it get this long to arrive. */
@@ -68,7 +81,7 @@ export function streamOfChunks(chunks: Chunks, done?: (how: DeliveryEnd) => void
 
 /** A request body for `fetch`. */
 export function streamForFetch(chunks: Chunks): ReadableStream<Uint8Array> {
-  return nativeStreams.get(chunks) ?? streamOfChunks(chunks);
+  return isStreamChunks(chunks) ? chunks.stream : streamOfChunks(chunks);
 }
 
 /** The same bytes again: what was read already, then the rest. */
@@ -78,4 +91,8 @@ export function chunksAgain(read: readonly Uint8Array[], rest: Chunks | undefine
     read: () => (next < read.length || rest === undefined ? Promise.resolve(read[next++]) : rest.read()),
     cancel: () => rest?.cancel(),
   };
+}
+
+function isStreamChunks(chunks: Chunks): chunks is StreamChunks {
+  return "stream" in chunks;
 }

@@ -1,6 +1,6 @@
-import { BodyCut, type Body, type ForwardFailure, type ForwardRequest, type OpenResponse } from "../../core/exchange.ts";
+import type { Body, ForwardFailure, ForwardRequest, OpenResponse } from "../../core/exchange.ts";
 import { type HeaderList, headerValue } from "../../core/headers.ts";
-import { chunksAgain, chunksOfStream, streamForFetch } from "./chunks.ts";
+import { chunksAgain, chunksOfReader, streamForFetch } from "./chunks.ts";
 
 type FetchOptions = RequestInit & { readonly decompress: boolean; readonly timeout: boolean };
 
@@ -31,10 +31,12 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
  */
 async function firstRead(response: Response, headers: HeaderList): Promise<Body> {
   if (response.body === null) return null;
-  const rest = chunksOfStream(response.body);
-  const first = await rest.read();
-  if (first === undefined) return new Uint8Array();
-  return String(first.length) === headerValue(headers, "content-length") ? first : chunksAgain([first], rest);
+  const reader = response.body.getReader();
+  const first = await reader.read();
+  if (first.value === undefined) return new Uint8Array();
+  return String(first.value.length) === headerValue(headers, "content-length")
+    ? first.value
+    : chunksAgain([first.value], chunksOfReader(reader));
 }
 
 export function headerList(headers: Headers): HeaderList {
@@ -49,12 +51,14 @@ function failureOf(error: unknown, { base, signal }: ForwardRequest): ForwardFai
   const failure = (reason: ForwardFailure["reason"], detail: string): ForwardFailure => ({ kind: "failure", reason, detail });
   const where = new URL(base).host;
   if (signal.aborted) return failure("client_gone", "the client has gone");
-  if (error instanceof BodyCut) return failure("upstream_closed_early", `${where} closed the connection before it had answered`);
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  if (/^(ConnectionRefused|ECONNREFUSED)$/.test(code)) return failure("upstream_refused", `${where} refused the connection (is it running? is the port right?)`);
+  if (/^(ConnectionRefused|ECONNREFUSED)$/.test(code))
+    return failure("upstream_refused", `${where} refused the connection (is it running? is the port right?)`);
   if (/^(ENOTFOUND|EAI_|DNS|FailedToResolve)/i.test(code)) return failure("upstream_dns", `the name ${where} could not be resolved`);
-  if (/CERT|TLS|SSL|SELF_SIGNED|EPROTO|ISSUER|SIGNATURE|FailedToOpenSocket/i.test(code)) return failure("upstream_tls", `no trusted TLS connection to ${where} (${code})`);
+  if (/CERT|TLS|SSL|SELF_SIGNED|EPROTO|ISSUER|SIGNATURE|FailedToOpenSocket/i.test(code))
+    return failure("upstream_tls", `no trusted TLS connection to ${where} (${code})`);
   if (/TIMEOUT|ETIMEDOUT/i.test(code)) return failure("upstream_timeout", `${where} did not answer in time`);
-  if (/^(ECONNRESET|ConnectionClosed|UnexpectedRedirect|ECONNABORTED|EPIPE)$/.test(code)) return failure("upstream_closed_early", `${where} closed the connection before it had answered`);
+  if (/^(ECONNRESET|ConnectionClosed|UnexpectedRedirect|ECONNABORTED|EPIPE)$/.test(code))
+    return failure("upstream_closed_early", `${where} closed the connection before it had answered`);
   return failure("upstream_protocol", `${where} did not answer in HTTP (${code || "no code"})`);
 }

@@ -1,5 +1,5 @@
-import type { Delivery, DeliveryEnd, OpenResponse, Received } from "../../core/exchange.ts";
 import { type InputError, inputError } from "../../core/errors.ts";
+import type { Delivery, DeliveryEnd, OpenResponse, Received } from "../../core/exchange.ts";
 import { headerValue } from "../../core/headers.ts";
 import type { Listener, ListenOptions } from "../engine.ts";
 import { streamOfChunks } from "./chunks.ts";
@@ -38,8 +38,10 @@ function receive(request: Request, options: ListenOptions): Received | Response 
   const headers = headerList(request.headers);
   const contentLength = headerValue(headers, "content-length");
   // Bun joins equal duplicates to "3, 3"; two readers could disagree on them.
-  if (contentLength !== undefined && !/^\d+$/.test(contentLength)) return refuse(400, "bad_content_length", "Content-Length must be one number");
-  if (request.method === "CONNECT") return refuse(501, "connect_unsupported", "CONNECT is not supported: use the address of this proxy as the base URL");
+  if (contentLength !== undefined && !/^\d+$/.test(contentLength))
+    return refuse(400, "bad_content_length", "Content-Length must be one number");
+  if (request.method === "CONNECT")
+    return refuse(501, "connect_unsupported", "CONNECT is not supported: use the address of this proxy as the base URL");
   const { url } = request;
   return {
     id: options.nextId(),
@@ -54,7 +56,10 @@ function receive(request: Request, options: ListenOptions): Received | Response 
 }
 
 function refuse(status: number, reason: string, message: string): Response {
-  return Response.json({ error: { message: `faultproxy: ${message}`, type: "invalid_request_error", param: null, code: reason } }, { status, headers: { "x-faultproxy-error": reason, connection: "close" } });
+  return Response.json(
+    { error: { message: `faultproxy: ${message}`, type: "invalid_request_error", param: null, code: reason } },
+    { status, headers: { "x-faultproxy-error": reason, connection: "close" } },
+  );
 }
 
 function perform(delivery: Delivery): Response | Promise<Response> {
@@ -87,6 +92,7 @@ function listenError(error: unknown, { host, port }: ListenOptions): InputError 
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
   if (code === "EADDRINUSE") return inputError(`port ${port} on ${host} is in use; choose another with --port, or --port 0 for a free one`);
   if (code === "EACCES") return inputError(`port ${port} needs more rights than this user has; choose one above 1023 with --port`);
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return inputError(`${host} is not an address of this machine; choose one with --host, such as 127.0.0.1`);
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
+    return inputError(`${host} is not an address of this machine; choose one with --host, such as 127.0.0.1`);
   return inputError(`cannot listen on ${host}:${port} (${code || (error instanceof Error ? error.message : "unknown error")})`);
 }

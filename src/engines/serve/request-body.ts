@@ -18,7 +18,9 @@ export function requestBody(request: Request, contentLength: string | undefined)
       lengthBytes,
       whole: async (bytesMax) => (bytes !== undefined || lengthBytes <= bytesMax ? await inOnePiece() : undefined),
       forward: async () =>
-        bytes !== undefined || lengthBytes <= REQUEST_BUFFER_BYTES_MAX ? await inOnePiece() : chunksOfStream(request.body as ReadableStream<Uint8Array>),
+        bytes !== undefined || lengthBytes <= REQUEST_BUFFER_BYTES_MAX
+          ? await inOnePiece()
+          : chunksOfStream(request.body as ReadableStream<Uint8Array>),
     };
   }
   const source = chunksOfStream(request.body);

@@ -1,6 +1,7 @@
 import type { BeforeFault, FaultContext, ParameterSpec } from "../../core/fault.ts";
-import { type HeaderList, headerValue } from "../../core/headers.ts";
+import { type HeaderList, headerValue, withHeader } from "../../core/headers.ts";
 import type { ErrorContext, ErrorEntry, ErrorFacts, HttpFaultName } from "../../core/provider.ts";
+import { framingOf, renderedFrames } from "./answer.ts";
 import { numberOf, textOf } from "./parameters.ts";
 
 type HttpFaultOptions = {
@@ -64,13 +65,24 @@ function httpError(name: HttpFaultName, context: FaultContext) {
 
   const content = entry.body(facts);
   const bodyTellsRetry = retryWasRead;
-  const text = typeof content === "string" ? content : JSON.stringify(content);
+  const plain = typeof content === "string" ? content : JSON.stringify(content);
+  const framed = entry.isAnswer === true && status === 200 ? asStream(context, plain) : undefined;
+  const text = framed?.text ?? plain;
   let headers = withContentType(entry.headers?.(facts) ?? provider.errorHeaders(facts, entry), text);
+  if (framed !== undefined) headers = withHeader(headers, "content-type", framed.contentType);
   // Asked for in so many words, the hint is sent even with a form that has no place for it.
   if (retryAfterMs !== undefined && !bodyTellsRetry && headerValue(headers, "retry-after") === undefined) {
     headers = [...headers, ["retry-after", String(Math.ceil(retryAfterSeconds))]];
   }
   return { status, headers, body: BODILESS_STATUSES.has(status) ? new Uint8Array() : new TextEncoder().encode(text) };
+}
+
+/** The JSON text as the only frame of the stream that the request asks for; undefined where it asks for none. */
+function asStream(context: FaultContext, text: string): { readonly contentType: string; readonly text: string } | undefined {
+  if (context.dialect === undefined || !context.facts.stream) return undefined;
+  const framing = framingOf(context, context.dialect);
+  const data = JSON.stringify(JSON.parse(text));
+  return { contentType: framing.contentType, text: renderedFrames(framing, [{ event: undefined, data }]) + framing.trailer };
 }
 
 /** The named variant where this provider has it, else the default: one rule may reach providers with different forms. */

@@ -10,7 +10,9 @@ export const BINARY = join(import.meta.dir, "../../../dist/faultproxy");
 
 /** Variables of the tester's own that would change what the binary does. */
 const CLEAN_ENVIRONMENT = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(PORT|NO_COLOR|FORCE_COLOR|FAULTPROXY_|BUN_)|_REAL_HOST$|_HOST$|_BASE_URL$|_PROXY$/i.test(name)),
+  Object.entries(process.env).filter(
+    ([name]) => !/^(PORT|NO_COLOR|FORCE_COLOR|FAULTPROXY_|BUN_)|_REAL_HOST$|_HOST$|_BASE_URL$|_PROXY$/i.test(name),
+  ),
 );
 
 export type TestDaemon = {
@@ -39,12 +41,15 @@ export type DaemonOptions = {
 export async function startTestDaemon({ engine, args = [], environment = {} }: DaemonOptions): Promise<TestDaemon> {
   const folder = mkdtempSync(join(tmpdir(), "faultproxy-test-"));
   const socket = join(folder, "control.sock");
-  const child = Bun.spawn([BINARY, "serve", "--engine", engine, "--port", "0", "--no-stdin", "--log-format", "json", "--socket", socket, ...args], {
-    env: { ...CLEAN_ENVIRONMENT, ...environment },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+  const child = Bun.spawn(
+    [BINARY, "serve", "--engine", engine, "--port", "0", "--no-stdin", "--log-format", "json", "--socket", socket, ...args],
+    {
+      env: { ...CLEAN_ENVIRONMENT, ...environment },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
   let log = "";
   void follow(child.stderr, (text) => {
     log += text;

@@ -61,6 +61,33 @@ function parse(text: string, end: RawEnd): RawAnswer {
   };
 }
 
+export type ChunkedBody = {
+  /** The chunks that came whole, and the beginning of one that did not, as latin1 text. */
+  readonly chunks: readonly string[];
+  /** The chunks joined: the body as its reader gets it. */
+  readonly text: string;
+  /** The last chunk, of no length, has come: a proper end. */
+  readonly ended: boolean;
+};
+
+/** Takes the chunk framing off a body; a body without one (it has a length) is a single chunk. */
+export function chunked({ headers, body }: RawAnswer): ChunkedBody {
+  const isChunked = headers.some(([name, value]) => name.toLowerCase() === "transfer-encoding" && value.toLowerCase() === "chunked");
+  if (!isChunked) return { chunks: [body], text: body, ended: true };
+  const chunks: string[] = [];
+  let rest = body;
+  for (;;) {
+    const head = /^([0-9a-f]+)\r\n/i.exec(rest);
+    if (head === null) break;
+    const length = Number.parseInt(head[1] ?? "", 16);
+    const start = head[0].length;
+    if (length === 0) return { chunks, text: chunks.join(""), ended: rest.slice(start) === "\r\n" };
+    chunks.push(rest.slice(start, start + length));
+    rest = rest.slice(start + length + 2);
+  }
+  return { chunks, text: chunks.join(""), ended: false };
+}
+
 /** A request with the head that clients send. */
 export function request(method: string, target: string, headers: Readonly<Record<string, string>> = {}, body = ""): string {
   const all: Record<string, string> = { host: "localhost", "user-agent": "raw", accept: "*/*", ...headers };

@@ -63,7 +63,11 @@ export async function startRawUpstream(answer: (seen: Seen) => unknown) {
 function parseHead(head: string): Pick<Seen, "method" | "target" | "headers"> {
   const [line = "", ...fields] = head.trimEnd().split("\r\n");
   const [method = "", target = ""] = line.split(" ");
-  return { method, target, headers: fields.map((field) => [field.slice(0, field.indexOf(":")), field.slice(field.indexOf(":") + 1).trim()] as const) };
+  return {
+    method,
+    target,
+    headers: fields.map((field) => [field.slice(0, field.indexOf(":")), field.slice(field.indexOf(":") + 1).trim()] as const),
+  };
 }
 
 /** Where the body ends in what has come of it, or undefined while it has not. */

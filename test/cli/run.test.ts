@@ -1,0 +1,184 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { childVariables, keptUpstreams, withKeptUpstreams, withoutHttpProxy } from "../../src/cli/child-environment.ts";
+import { isInputError } from "../../src/core/errors.ts";
+import { targetsOf } from "../../src/shell/targets.ts";
+import { settings, temporaryFolder, until } from "../shell/support.ts";
+import { cleanEnvironment, faultproxy } from "./support.ts";
+
+const MAIN = join(import.meta.dir, "../../src/main.ts");
+
+describe("the exit code is the command's", () => {
+  test.each<[string, readonly string[], number]>([
+    ["0", ["true"], 0],
+    ["its own", ["sh", "-c", "exit 7"], 7],
+    ["128 + the signal that ended it", ["sh", "-c", "kill -TERM $$"], 143],
+    ["the same for a crash", ["sh", "-c", "kill -SEGV $$"], 139],
+    ["127 where it is not found", ["no-such-command-here"], 127],
+    ["126 where it cannot be executed", ["/etc/passwd"], 126],
+  ])("%s", async (_, command, code) => {
+    expect((await faultproxy(["run", "--simulate", "--", ...command])).code).toBe(code);
+  });
+});
+
+test("streams pass through untouched, and the summary goes to standard error", async () => {
+  const folder = temporaryFolder();
+  const file = join(folder.path, "summary.json");
+  const script = `cat; for i in 1 2 3; do curl -s -o /dev/null -w '%{http_code} ' "$OPENAI_BASE_URL/chat/completions" -d '{"model":"m","messages":[]}'; done; echo oops >&2`;
+  const { code, out, err } = await faultproxy(["run", "--simulate", "--mode", "r 2", "--summary-json", file, "--", "sh", "-c", script], {
+    input: "typed\n",
+  });
+  expect({ code, out }).toEqual({ code: 0, out: "typed\n429 429 200 " });
+  expect(err).toMatch(/^oops\nfaultproxy: 3 requests in \d+\.\d s: 1 × 200, 2 × 429\nfaultproxy: 2 injections: 2 × rate_limit\n$/);
+  expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({
+    exitCode: 0,
+    requests: 3,
+    statuses: { 200: 1, 429: 2 },
+    injections: { rate_limit: 2 },
+  });
+  folder.remove();
+});
+
+test("the command's environment is its own but for what leads it here", async () => {
+  const { out } = await faultproxy(["run", "--simulate", "--", "env"], {
+    environment: { PORT: "3000", FAULTPROXY_PORT: "4000", MINE: "kept" },
+  });
+  const lines = out.split("\n");
+  expect(lines).toContain("PORT=3000");
+  expect(lines).toContain("MINE=kept");
+  expect(out).not.toContain("BUN_CONFIG_MAX_HTTP_REQUESTS");
+  expect(out).not.toContain("FETCH_LIMIT");
+  const origin = /^OPENAI_HOST=(.*)$/m.exec(out)?.[1];
+  expect(origin).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+  expect(origin).not.toEndWith(":3000");
+  expect(lines).toContain(`OPENAI_BASE_URL=${origin}/v1`);
+  for (const name of [
+    "OPENAI_API_BASE",
+    "ANTHROPIC_HOST",
+    "ANTHROPIC_BASE_URL",
+    "GOOGLE_HOST",
+    "GOOGLE_GEMINI_BASE_URL",
+    "GEMINI_BASE_URL",
+    "OPENROUTER_HOST",
+    "TETRATE_HOST",
+    "DATABRICKS_HOST",
+  ]) {
+    expect(out).toMatch(new RegExp(`^${name}=${origin}`, "m"));
+  }
+});
+
+test.each<[string, Record<string, string>, Record<string, string>]>([
+  ["no HTTP proxy", { NO_PROXY: "a" }, {}],
+  ["an HTTP proxy", { HTTP_PROXY: "http://p" }, { NO_PROXY: "127.0.0.1", no_proxy: "127.0.0.1" }],
+  ["an HTTP proxy with exceptions", { all_proxy: "http://p", NO_PROXY: "a,b" }, { NO_PROXY: "a,b,127.0.0.1", no_proxy: "a,b,127.0.0.1" }],
+])("with %s, the command's clients reach this proxy directly", (_, environment, expected) => {
+  expect(withoutHttpProxy(environment, "127.0.0.1")).toEqual(expected);
+});
+
+test("the command can steer the proxy through its control socket", async () => {
+  const { code, out } = await faultproxy(["run", "--simulate", "--", process.execPath, MAIN, "ctl", "c", "3"]);
+  expect(code).toBe(0);
+  expect(out).toContain("Context length exceeded (3 remaining)");
+});
+
+describe("signals", () => {
+  const counting = `
+import signal, sys, time
+got = []
+for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1):
+    signal.signal(s, lambda number, frame: (got.append(signal.Signals(number).name), print("got", len(got), flush=True)))
+signal.signal(signal.SIGUSR2, lambda number, frame: (print(",".join(got), flush=True), sys.exit(3)))
+print("ready", flush=True)
+while True: time.sleep(1)
+`;
+  test("reach the command exactly once each, and leave the ending to it", async () => {
+    const child = Bun.spawn([process.execPath, MAIN, "run", "--simulate", "--", "python3", "-c", counting], {
+      env: cleanEnvironment(),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      detached: true,
+    });
+    let out = "";
+    const reading = (async () => {
+      for await (const bytes of child.stdout) out += Buffer.from(bytes).toString();
+    })();
+    await until(() => out.includes("ready"), "the command is ready", 15_000);
+    for (const [index, signal] of (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1"] as const).entries()) {
+      child.kill(signal);
+      await until(() => out.includes(`got ${index + 1}\n`), `${signal} has come`);
+    }
+    child.kill("SIGUSR2");
+    expect(await child.exited).toBe(3);
+    await reading;
+    expect(out).toEndWith("SIGINT,SIGTERM,SIGHUP,SIGQUIT,SIGUSR1\n");
+  });
+});
+
+describe("a variable that points somewhere already", () => {
+  const ORIGIN = "http://127.0.0.1:1234";
+
+  function resultOf(environment: Record<string, string>, simulate = false) {
+    const kept = keptUpstreams(environment);
+    const targets = targetsOf(settings({ simulate }), withKeptUpstreams(environment, kept));
+    if (isInputError(targets)) throw new Error(targets.message);
+    return { targets, variables: childVariables(environment, kept, targets, () => ORIGIN) };
+  }
+
+  test.each<[string, Record<string, string>, string, Record<string, string>]>([
+    [
+      "a gateway with the path that clients expect",
+      { OPENAI_BASE_URL: "https://gateway.example/v1" },
+      "https://gateway.example",
+      { OPENAI_BASE_URL: `${ORIGIN}/v1` },
+    ],
+    [
+      "a gateway with a path before it",
+      { OPENAI_BASE_URL: "https://gateway.example/a/v1/" },
+      "https://gateway.example/a",
+      { OPENAI_BASE_URL: `${ORIGIN}/v1` },
+    ],
+    [
+      "a gateway without it",
+      { OPENAI_BASE_URL: "https://gateway.example/a" },
+      "https://gateway.example/a",
+      { OPENAI_BASE_URL: `${ORIGIN}/openai`, OPENAI_HOST: ORIGIN },
+    ],
+    [
+      "a host",
+      { OPENAI_HOST: "http://localhost:11434" },
+      "http://localhost:11434",
+      { OPENAI_HOST: ORIGIN, OPENAI_REAL_HOST: "http://localhost:11434" },
+    ],
+    [
+      "two: the first",
+      { OPENAI_HOST: "http://first", OPENAI_BASE_URL: "http://second/v1" },
+      "http://first",
+      { OPENAI_BASE_URL: `${ORIGIN}/v1` },
+    ],
+    ["nonsense is passed over", { OPENAI_HOST: "nonsense" }, "https://api.openai.com", { OPENAI_HOST: ORIGIN }],
+    [
+      "the real host comes first",
+      { OPENAI_REAL_HOST: "http://real", OPENAI_BASE_URL: "http://gateway/a" },
+      "http://real",
+      { OPENAI_BASE_URL: `${ORIGIN}/v1` },
+    ],
+  ])("%s", (_, environment, base, variables) => {
+    const result = resultOf(environment);
+    expect(result.targets.openai).toEqual({ kind: "url", base });
+    expect(result.variables).toMatchObject(variables);
+  });
+
+  test("a Databricks workspace becomes the real host, for the command too", () => {
+    const { targets, variables } = resultOf({ DATABRICKS_HOST: "https://ws.databricks.com" });
+    expect(targets.databricks).toEqual({ kind: "url", base: "https://ws.databricks.com" });
+    expect(variables).toMatchObject({ DATABRICKS_HOST: ORIGIN, DATABRICKS_REAL_HOST: "https://ws.databricks.com" });
+  });
+
+  test("the built-in provider comes before it", () => {
+    const { targets, variables } = resultOf({ OPENAI_BASE_URL: "https://gateway.example/a" }, true);
+    expect(targets.openai).toEqual({ kind: "simulated" });
+    expect(variables.OPENAI_BASE_URL).toBe(`${ORIGIN}/v1`);
+  });
+});

@@ -1,0 +1,74 @@
+import { expect, test } from "bun:test";
+import { createEventLog } from "../../src/shell/event-log.ts";
+import { eventStream } from "../../src/shell/event-stream.ts";
+import { exchangeEvent } from "./support.ts";
+
+const forever = new AbortController().signal;
+
+async function nextLines(reader: {
+  readonly read: () => Promise<{ readonly value?: Uint8Array | undefined }>;
+}): Promise<readonly { type: string; exchange?: number; count?: number }[]> {
+  const { value } = await reader.read();
+  return Buffer.from(value ?? [])
+    .toString()
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
+
+test("a reader that is too slow loses events and is told how many", async () => {
+  const log = createEventLog();
+  const reader = eventStream(log, true, forever, 3).getReader();
+  for (let id = 1; id <= 10; id++) log.add(exchangeEvent(id));
+  expect(await nextLines(reader)).toMatchObject([{ exchange: 1 }, { exchange: 2 }, { exchange: 3 }, { type: "dropped", count: 7 }]);
+  log.add(exchangeEvent(11));
+  expect(await nextLines(reader)).toMatchObject([{ exchange: 11 }]);
+});
+
+test("a reader that waits gets each event when it comes", async () => {
+  const log = createEventLog();
+  log.add(exchangeEvent(1));
+  const reader = eventStream(log, true, forever).getReader();
+  expect(await nextLines(reader)).toMatchObject([{ exchange: 1 }]);
+  const next = nextLines(reader);
+  log.add(exchangeEvent(2));
+  expect(await next).toMatchObject([{ exchange: 2 }]);
+});
+
+test("without following it ends after the kept events, also where there are none", async () => {
+  const log = createEventLog();
+  expect(await new Response(eventStream(log, false, forever)).text()).toBe("");
+  for (let id = 1; id <= 1_000; id++) log.add(exchangeEvent(id));
+  const text = await new Response(eventStream(log, false, forever)).text();
+  expect(text.trim().split("\n")).toHaveLength(1_000);
+});
+
+test("a reader that leaves is forgotten", async () => {
+  const log = createEventLog();
+  let subscribed = 0;
+  const counted = {
+    ...log,
+    subscribe(listener: Parameters<typeof log.subscribe>[0]) {
+      subscribed++;
+      const end = log.subscribe(listener);
+      return () => {
+        subscribed--;
+        end();
+      };
+    },
+  };
+  const reader = eventStream(counted, true, forever).getReader();
+  expect(subscribed).toBe(1);
+  await reader.cancel();
+  expect(subscribed).toBe(0);
+});
+
+test("it ends when it is over, with what was waiting", async () => {
+  const log = createEventLog();
+  const over = new AbortController();
+  const stream = eventStream(log, true, over.signal);
+  log.add(exchangeEvent(1));
+  over.abort();
+  log.add(exchangeEvent(2));
+  expect((await new Response(stream).text()).trim().split("\n")).toHaveLength(1);
+});
