@@ -101,7 +101,7 @@ async function command({ socket, status }: Extract<Found, { kind: "one" }>, { wo
           : print(json ? toJson(rules.rules) : rulesTable(rules.rules));
     }
     default: {
-      const after = await ask<Status>(socket, "POST", "/v1/command", { command: joinWords(words) });
+      const after = await ask<Status>(socket, "POST", "/v1/command", { command: commandText(words) });
       if (isInputError(after)) return refuse(withOwnWords(first, after));
       if (typeof after === "number") return after;
       const isQuit = /^q(uit)?$/i.test(first);
@@ -109,6 +109,11 @@ async function command({ socket, status }: Extract<Found, { kind: "one" }>, { wo
       return print(isQuit ? `the daemon on port ${after.port} (pid ${after.pid}) is stopping\n` : statusBox(after));
     }
   }
+}
+
+/** A shell's word with spaces is a value (message="a b") where a key stands before them, else a piece of a command ("r 30%"). */
+function commandText(words: readonly string[]): string {
+  return words.map((word) => (/^[a-z_-]+=/i.test(word) ? joinWords([word]) : word)).join(" ");
 }
 
 /** The body of a good answer; the mistake that the daemon found; or an exit code. */

@@ -23,7 +23,7 @@ export function summarize(events: EventLog): (requests: number) => Summary {
   };
   events.subscribe((event: FaultproxyEvent) => {
     if (event.type === "decision") {
-      if (event.injected && event.fault !== null) count(injections, event.fault);
+      if (event.injected) count(injections, event.fault);
       return;
     }
     count(statuses, event.status === null ? "none" : String(event.status));

@@ -192,6 +192,7 @@ describe("the routes", () => {
 
   test("events are the kept ones, then live ones, until the server stops", async () => {
     const daemon = await started();
+    daemon.command("r *");
     const send = () =>
       fetch(`http://127.0.0.1:${daemon.port}/v1/chat/completions`, { method: "POST", body: '{"model":"m","messages":[]}' }).then(
         (response) => response.text(),

@@ -14,6 +14,8 @@ export function listen(options: ListenOptions): Listener | InputError {
       port: options.port,
       // Error pages of the development mode show source code to the client.
       development: false,
+      // Without development mode Bun shares ports by default; two daemons would then take turns unnoticed.
+      reusePort: false,
       // A stream lives as long as the provider lets it.
       idleTimeout: 0,
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
