@@ -132,6 +132,9 @@ async function ask<Body>(socket: string, method: string, path: string, body?: un
 
 /** The daemon knows the fault language only; of its guess and the words that ctl adds, the nearest is told. */
 function withOwnWords(first: string, mistake: InputError): InputError {
+  if (mistake.message.startsWith("one amount is enough")) {
+    return inputError(`${mistake.message}. If the shell made file names of a *, quote it ('*') or write 100%`);
+  }
   if (!mistake.message.startsWith("unknown fault")) return mistake;
   const guess = /; did you mean (\w+)\?/.exec(mistake.message);
   const meant = nearest(first, ["status", "events", "quit", ...(guess?.[1] === undefined ? [] : [guess[1]])]);

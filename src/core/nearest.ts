@@ -1,3 +1,6 @@
+/** A whole name that fits as well as another's beginning is the better guess. */
+const BEGINNING_PENALTY = 0.5;
+
 /** The candidate closest to what was typed, if it is close enough to be what was meant. */
 export function nearest(typed: string, candidates: Iterable<string>): string | undefined {
   const wanted = typed.toLowerCase();
@@ -5,13 +8,20 @@ export function nearest(typed: string, candidates: Iterable<string>): string | u
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
     const lower = candidate.toLowerCase();
-    const distance = lower.startsWith(wanted) && wanted.length >= 2 ? 0.5 : editDistance(wanted, lower);
+    const distance = Math.min(editDistance(wanted, lower), editDistance(wanted, beginning(lower, wanted)) + BEGINNING_PENALTY);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }
   }
   return bestDistance <= Math.max(1, Math.floor(wanted.length / 2)) ? best : undefined;
+}
+
+/** What of a longer name a person may have typed: its first word, or as many characters. */
+function beginning(candidate: string, typed: string): string {
+  if (typed.length < 2 || candidate.length <= typed.length) return candidate;
+  const word = candidate.split(/[_-]/)[0] ?? candidate;
+  return Math.abs(word.length - typed.length) <= 1 ? word : candidate.slice(0, typed.length);
 }
 
 /** "; did you mean X?", or nothing. */
