@@ -1,18 +1,9 @@
 import type { Identified, RequestFacts } from "../core/exchange.ts";
 import { REQUEST_INSPECT_BYTES_MAX } from "../core/limits.ts";
 import { DIALECTS } from "../dialects/index.ts";
+import { factsFromPath } from "../dialects/shared.ts";
 
-export const NO_FACTS: RequestFacts = {
-  model: undefined,
-  stream: false,
-  session: undefined,
-  inputTokens: 0,
-  outputTokensMax: undefined,
-  tools: [],
-  prompt: "",
-  afterToolResult: false,
-  usageInStream: false,
-};
+export const NO_FACTS: RequestFacts = factsFromPath(undefined, false, false);
 
 const decoder = new TextDecoder();
 

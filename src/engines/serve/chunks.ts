@@ -50,6 +50,12 @@ function cutOff(): never {
  * chained and not awaited here and above: this is the way of every chunk.
  */
 export function streamOfChunks(chunks: Chunks, done?: (how: DeliveryEnd) => void): ReadableStream<Uint8Array> {
+  // A client can go while the last read is under way; the first end that is seen is the one that counts.
+  let isOver = false;
+  const end = (how: DeliveryEnd) => {
+    if (!isOver) done?.(how);
+    isOver = true;
+  };
   return new ReadableStream<Uint8Array>(
     {
       pull(controller) {
@@ -60,19 +66,19 @@ export function streamOfChunks(chunks: Chunks, done?: (how: DeliveryEnd) => void
               return;
             }
             controller.close();
-            done?.("complete");
+            end("complete");
           },
           async () => {
             await Bun.sleep(RESET_DELAY_MS);
             // Without a reason: Bun resets the connection either way, and prints a stack for every reason it gets.
             controller.error(undefined);
-            done?.("cut");
+            end("cut");
           },
         );
       },
       cancel() {
         chunks.cancel();
-        done?.("client_gone");
+        end("client_gone");
       },
     },
     { highWaterMark: 0 },
