@@ -30,16 +30,16 @@ bench: $(BINARY) ## measure speed and memory
 	$(BUN) bench/bench.ts $(ARGS)
 
 lint: $(INSTALLED) ## check style
-	$(BIN)/biome check
+	$(BUN) $(BIN)/biome check
 
 check: $(INSTALLED) ## check types
-	$(BIN)/tsc -p .
+	$(BUN) $(BIN)/tsc -p .
 
 man: ## check the manual pages, where mandoc is there to do it
 	@if command -v mandoc > /dev/null; then mandoc -Tlint -Wwarning man/*.[1-8]; else echo "mandoc is not installed; nothing checked"; fi
 
 fmt: $(INSTALLED) ## bring the sources into the project's style
-	$(BIN)/biome check --write
+	$(BUN) $(BIN)/biome check --write
 
 clean: ## remove what was built
 	rm -rf dist

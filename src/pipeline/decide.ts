@@ -21,13 +21,9 @@ export type Decided = {
   readonly rules: Rules;
 };
 
-/** Does any rule need to know what the body says before it can tell whether it matches? */
+/** Could any rule match? Then the body is read, for the rule's aim and for the log of its decision. */
 export function needsFacts(exchange: Identified, rules: Rules, nowMonotonicMs: number): boolean {
-  return inOrder(rules).some((rule) => {
-    if (!matchesHead(rule, exchange, nowMonotonicMs)) return false;
-    const { aim } = rule;
-    return aim.model !== undefined || aim.stream !== undefined || aim.session !== undefined || !appliesUnseen(rule, exchange);
-  });
+  return inOrder(rules).some((rule) => matchesHead(rule, exchange, nowMonotonicMs));
 }
 
 /**
@@ -58,12 +54,6 @@ export function decide(exchange: Identified, facts: RequestFacts, rules: Rules, 
     }
   }
   return { planned, decisions, rules: counted.size === 0 ? rules : withCounts(rules, counted) };
-}
-
-/** Would the fault apply whatever the body says? */
-function appliesUnseen(rule: Rule, exchange: Identified): boolean {
-  const fault = faultByName(rule.fault);
-  return fault === undefined || faultApplies(fault, { dialect: exchange.dialect, stream: false });
 }
 
 function inOrder(rules: Rules): readonly Rule[] {

@@ -2,6 +2,7 @@ import type { Answer, ToolCall } from "../core/dialect.ts";
 import type { RequestFacts } from "../core/exchange.ts";
 import { randomStream } from "../core/random.ts";
 import { exampleArguments } from "./example-arguments.ts";
+import { structuredOutput } from "./structured-output.ts";
 
 /** Every piece is about a token long and holds no line end, so that a stream of them is easy to read. */
 const VOCABULARY = (
@@ -14,19 +15,22 @@ const SENTENCE_WORDS = 11;
 /** The end of a prompt is enough to tell requests apart, however long it is. */
 const PROMPT_CHARACTERS = 4_000;
 const CHARACTERS_PER_TOKEN = 4;
+const TOKEN_SIZED = /.{1,4}/gsu;
 /** What a call costs beside its arguments. */
 const CALL_TOKENS = 12;
 
-/** The answer to a request, from nothing but the request: a tool call where the prompt asks for one, else a text. */
+/** The answer to a request, from nothing but the request: a tool call where the prompt asks for one, JSON where that is wanted, else a text. */
 export function answerTo(facts: RequestFacts, json: unknown, tokens: number, id: string): Answer {
   const name = askedTool(facts);
   if (name !== undefined) return callAnswer(facts, { id: `${id}0`, name, argumentsText: exampleArguments(json, name) });
-  const pieces = Math.min(tokens, facts.outputTokensMax ?? tokens);
+  const structured = structuredOutput(json)?.match(TOKEN_SIZED);
+  const wanted = structured?.length ?? tokens;
+  const pieces = Math.min(wanted, facts.outputTokensMax ?? wanted);
   return {
-    text: textOf(facts, pieces),
+    text: structured?.slice(0, pieces) ?? textOf(facts, pieces),
     refusal: undefined,
     toolCalls: [],
-    finish: pieces < tokens ? "length" : "stop",
+    finish: pieces < wanted ? "length" : "stop",
     inputTokens: facts.inputTokens,
     outputTokens: pieces,
   };

@@ -11,6 +11,11 @@ export function exampleArguments(json: unknown, name: string): string {
   return JSON.stringify(schema === undefined ? {} : exampleObject(schema, 0));
 }
 
+/** A value of a schema; an empty object where the schema says nothing. */
+export function exampleOf(schema: Schema): unknown {
+  return exampleValue(schema, 0) ?? {};
+}
+
 function isSchema(value: unknown): value is Schema {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

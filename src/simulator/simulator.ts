@@ -11,6 +11,7 @@ import { WHOLE } from "../stream/whole.ts";
 import { answerTo } from "./answer.ts";
 import { endpointAnswer } from "./endpoints.ts";
 import { pacedChunks } from "./paced-chunks.ts";
+import { mayAskForJson } from "./structured-output.ts";
 
 export type SimulatorSettings = {
   /** Before the first frame, and before a whole answer. */
@@ -64,7 +65,7 @@ export function createSimulator(settings: SimulatorSettings, clock: Clock): Simu
 function inference(run: Run, dialect: Dialect, body: Uint8Array): OpenResponse | Promise<OpenResponse> {
   const { exchange, facts, settings, clock } = run;
   // Most requests say their model in the body: then it has been read, and is not parsed again.
-  const mustParse = facts.model === undefined || facts.tools.length > 0 || modelIsInPath(exchange.path);
+  const mustParse = facts.model === undefined || facts.tools.length > 0 || modelIsInPath(exchange.path) || mayAskForJson(body);
   const json = mustParse ? parseJson(body) : undefined;
   if (mustParse && (typeof json !== "object" || json === null || Array.isArray(json))) {
     return refused(run, "invalid_json", "We could not parse the JSON body of your request.");

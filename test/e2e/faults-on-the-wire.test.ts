@@ -468,6 +468,7 @@ describe.each(ENGINES)("decisions with the %s engine", (engine) => {
     const draws = first.decisions.map((event) => event.drawn);
     expect(again.decisions.map((event) => event.drawn)).toEqual(draws);
     expect(new Set(draws).size).toBe(REQUESTS);
+    for (const { model, injected } of first.decisions) if (injected) expect(model).toBe("gpt-4o");
     expect(first.decisions.map((event) => event.injected)).toEqual(draws.map((drawn) => Number(drawn) < 0.3));
   });
 

@@ -135,9 +135,11 @@ describe("aims", () => {
   });
 });
 
-test("the body is asked for only where a rule that could fire needs it", () => {
-  expect(needsFacts(exchange(), rulesOf("r 30%"), 0)).toBe(false);
-  expect(needsFacts(exchange(), rulesOf("r * model=x provider=anthropic"), 0)).toBe(false);
-  expect(needsFacts(exchange(), rulesOf("r * model=x"), 0)).toBe(true);
+test("the body is asked for only where a rule could match", () => {
+  expect(needsFacts(exchange(), rulesOf("r 30%"), 0)).toBe(true);
   expect(needsFacts(exchange(), rulesOf("cut"), 0)).toBe(true);
+  expect(needsFacts(exchange(), rulesOf("r * model=x provider=anthropic", "add r * path=/v1/other", "add r * window=1s-2s"), 0)).toBe(
+    false,
+  );
+  expect(needsFacts(exchange({ kind: "metadata" }), rulesOf("r *"), 0)).toBe(false);
 });
