@@ -34,7 +34,7 @@ export type ExchangeEvent = {
   readonly model: string | null;
   /** Null where no status was sent. */
   readonly status: number | null;
-  /** What was done, in words: `forwarded`, `rate_limit 429`, `cut after 5 frames by reset`, … */
+  /** `delivered`, `cut`, `client gone`, `hang`, `reset`, `close`; then, after semicolons, what was planned and could not be done. */
   readonly done: string;
   readonly faults: readonly string[];
   readonly error: ForwardFailure["reason"] | string | null;

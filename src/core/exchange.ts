@@ -120,7 +120,7 @@ export type DeliveryEnd = "complete" | "cut" | "client_gone";
 export type Delivery =
   | { readonly kind: "response"; readonly response: OpenResponse; readonly done: (how: DeliveryEnd) => void }
   /** No byte, connection open until the client leaves. */
-  | { readonly kind: "hang" }
+  | { readonly kind: "hang"; readonly done: () => void }
   /** RST before any byte. */
   | { readonly kind: "reset" }
   /** FIN before any byte. */

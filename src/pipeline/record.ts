@@ -36,7 +36,9 @@ export function delivered(exchange: Identified, response: OpenResponse, notes: N
 
 /** A delivery without a response. */
 export function undelivered(exchange: Identified, kind: Exclude<Delivery["kind"], "response">, notes: Notes, ports: Ports): Delivery {
-  recordEnd(exchange, null, kind, notes, ports);
+  const done = () => recordEnd(exchange, null, kind, notes, ports);
+  if (kind === "hang") return { kind, done };
+  done();
   return { kind };
 }
 

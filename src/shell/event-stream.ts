@@ -8,8 +8,8 @@ const EVENTS_WAITING_MAX = 10_000;
 const LINES_A_WRITE_MAX = 500;
 
 /**
- * The kept events, then live ones until the reader leaves or it is over, as JSON lines. What a reader is too slow for is dropped and
- * counted in a line `{"type":"dropped","count":N}` at the place where it is missing.
+ * The kept events, then, after a line `{"type":"following"}`, live ones until the reader leaves or it is over, as JSON lines. What a
+ * reader is too slow for is dropped and counted in a line `{"type":"dropped","count":N}` at the place where it is missing.
  */
 export function eventStream(
   events: EventLog,
@@ -20,6 +20,8 @@ export function eventStream(
   const encoder = new TextEncoder();
   let waiting: FaultproxyEvent[] = [...events.kept()];
   let dropped = 0;
+  // Told once, so that a reader has the head of the response and knows that it will miss nothing from here on.
+  let untold = follow;
   let wake: (() => void) | undefined;
   const end = () => {
     unsubscribe();
@@ -37,7 +39,11 @@ export function eventStream(
   const next = (): string => {
     const now = waiting.slice(0, LINES_A_WRITE_MAX);
     waiting = waiting.slice(LINES_A_WRITE_MAX);
-    const lines = now.map((event) => `${JSON.stringify(event)}\n`).join("");
+    let lines = now.map((event) => `${JSON.stringify(event)}\n`).join("");
+    if (untold && waiting.length === 0) {
+      lines += `${JSON.stringify({ type: "following" })}\n`;
+      untold = false;
+    }
     if (dropped === 0 || waiting.length > 0) return lines;
     const count = dropped;
     dropped = 0;
@@ -47,7 +53,7 @@ export function eventStream(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        if (waiting.length === 0 && follow && !over.aborted) {
+        if (waiting.length === 0 && follow && !untold && !over.aborted) {
           await new Promise<void>((resolve) => {
             wake = resolve;
           });

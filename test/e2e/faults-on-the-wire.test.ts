@@ -359,6 +359,22 @@ describe.each(ENGINES)("faults on the wire with the %s engine", (engine) => {
     );
   });
 
+  test.each(DIALECT_REQUESTS.filter(({ provider }) => provider === "google").map((dialect) => [dialect.name, dialect] as const))(
+    "%s: a blocked prompt is an answer without candidates, in a stream the only frame of it",
+    async (_name, dialect) => {
+      await set(daemons.simulated, "content_filter 2");
+      const whole = await raw(daemons.simulated.port, dialect.bytes(false), { until: complete });
+      const streamed = await raw(daemons.simulated.port, dialect.bytes(true), { until: complete });
+      const blocked = { promptFeedback: { blockReason: "SAFETY" } };
+      expect([whole.status, JSON.parse(whole.body)]).toEqual([200, blocked]);
+      expect(streamed.headers.find(([name]) => name.toLowerCase() === "content-type")?.[1]).toStartWith(dialect.contentType);
+      const { text } = chunked(streamed);
+      expect(JSON.parse(dialect.contentType === "application/json" ? text : payloadOf(text))).toEqual(
+        dialect.contentType === "application/json" ? [blocked] : blocked,
+      );
+    },
+  );
+
   describe("on the target's side", () => {
     const ownMark = (got: RawAnswer) => got.headers.find(([name]) => name.toLowerCase() === "x-faultproxy-error")?.[1];
 

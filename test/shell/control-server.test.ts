@@ -215,9 +215,9 @@ describe("the routes", () => {
     const reading = (async () => {
       for await (const bytes of live.body ?? []) text += Buffer.from(bytes).toString();
     })();
-    await until(() => text.split("\n").length === 3, "the kept events have come");
+    await until(() => text.split("\n").length === 4, "the kept events have come");
     await send();
-    await until(() => text.split("\n").length === 5, "the live events have come");
+    await until(() => text.split("\n").length === 6, "the live events have come");
     await running[0]?.control?.stop();
     await reading;
     expect(text).toEndWith("}\n");

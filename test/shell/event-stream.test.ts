@@ -3,6 +3,8 @@ import { createEventLog } from "../../src/shell/event-log.ts";
 import { eventStream } from "../../src/shell/event-stream.ts";
 import { exchangeEvent } from "./support.ts";
 
+const FOLLOWING = { type: "following" };
+
 const forever = new AbortController().signal;
 
 async function nextLines(reader: {
@@ -20,7 +22,7 @@ test("a reader that is too slow loses events and is told how many", async () => 
   const log = createEventLog();
   const reader = eventStream(log, true, forever, 3).getReader();
   for (let id = 1; id <= 10; id++) log.add(exchangeEvent(id));
-  expect(await nextLines(reader)).toMatchObject([{ exchange: 1 }, { exchange: 2 }, { exchange: 3 }, { type: "dropped", count: 7 }]);
+  expect(await nextLines(reader)).toMatchObject([{ exchange: 1 }, { exchange: 2 }, { exchange: 3 }, FOLLOWING, { type: "dropped", count: 7 }]);
   log.add(exchangeEvent(11));
   expect(await nextLines(reader)).toMatchObject([{ exchange: 11 }]);
 });
@@ -29,10 +31,15 @@ test("a reader that waits gets each event when it comes", async () => {
   const log = createEventLog();
   log.add(exchangeEvent(1));
   const reader = eventStream(log, true, forever).getReader();
-  expect(await nextLines(reader)).toMatchObject([{ exchange: 1 }]);
+  expect(await nextLines(reader)).toMatchObject([{ exchange: 1 }, FOLLOWING]);
   const next = nextLines(reader);
   log.add(exchangeEvent(2));
   expect(await next).toMatchObject([{ exchange: 2 }]);
+});
+
+test("a reader that follows hears at once that it does", async () => {
+  const reader = eventStream(createEventLog(), true, forever).getReader();
+  expect(await nextLines(reader)).toEqual([FOLLOWING]);
 });
 
 test("without following it ends after the kept events, also where there are none", async () => {
@@ -70,5 +77,5 @@ test("it ends when it is over, with what was waiting", async () => {
   log.add(exchangeEvent(1));
   over.abort();
   log.add(exchangeEvent(2));
-  expect((await new Response(stream).text()).trim().split("\n")).toHaveLength(1);
+  expect((await new Response(stream).text()).trim().split("\n")).toHaveLength(2);
 });

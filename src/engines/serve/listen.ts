@@ -33,7 +33,7 @@ export function listen(options: ListenOptions): Listener | InputError {
 async function answer(request: Request, options: ListenOptions): Promise<Response> {
   const received = receive(request, options);
   if (received instanceof Response) return received;
-  return perform(await options.handle(received));
+  return perform(await options.handle(received), request.signal);
 }
 
 function receive(request: Request, options: ListenOptions): Received | Response {
@@ -64,9 +64,11 @@ function refuse(status: number, reason: string, message: string): Response {
   );
 }
 
-function perform(delivery: Delivery): Response | Promise<Response> {
+function perform(delivery: Delivery, clientGone: AbortSignal): Response | Promise<Response> {
   switch (delivery.kind) {
     case "hang":
+      if (clientGone.aborted) delivery.done();
+      else clientGone.addEventListener("abort", delivery.done);
       return new Promise(() => {});
     case "reset":
     case "close":
