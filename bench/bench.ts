@@ -2,7 +2,7 @@
  * `make bench`: faultproxy against a direct connection, a bare pass-through and nginx, all against one loopback target.
  * Rounds are interleaved and medians of ratios within this run are what counts; absolute figures belong to the machine.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { median, quantile, requestsPerSecond, streams } from "./load.ts";
@@ -46,7 +46,7 @@ async function script(name: string, file: string, ...args: string[]): Promise<Pe
 }
 
 async function faultproxy(name: string, target: number, rules: readonly string[]): Promise<Peer> {
-  const socket = join(scratch, `${name.replace(/\W/g, "")}.sock`);
+  const socket = join(scratch, `${running.length}.sock`);
   const child = Bun.spawn(
     [
       binary,
@@ -61,7 +61,7 @@ async function faultproxy(name: string, target: number, rules: readonly string[]
       "--upstream",
       `openai=http://127.0.0.1:${target}`,
     ],
-    { stdout: "pipe", stderr: "ignore" },
+    { stdout: "pipe", stderr: "inherit" },
   );
   running.push(child);
   const { port } = JSON.parse(await firstLine(child.stdout)) as { port: number };
@@ -75,20 +75,23 @@ async function faultproxy(name: string, target: number, rules: readonly string[]
 async function nginx(target: number): Promise<Peer | undefined> {
   const program = Bun.which("nginx");
   if (program === null) return undefined;
+  // A folder of its own: started by root, nginx gives its temporary folders to another user.
+  const folder = join(scratch, "nginx");
+  mkdirSync(folder);
   const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = probe;
   probe.stop(true);
   writeFileSync(
-    join(scratch, "nginx.conf"),
-    `worker_processes 1; daemon off; pid ${scratch}/nginx.pid; error_log ${scratch}/error.log;
+    join(folder, "nginx.conf"),
+    `worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log ${folder}/error.log;
 events { worker_connections 8192; }
-http { access_log off; client_body_temp_path ${scratch}; proxy_temp_path ${scratch}; fastcgi_temp_path ${scratch}; uwsgi_temp_path ${scratch}; scgi_temp_path ${scratch};
+http { access_log off; client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder}; uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
   upstream target { server 127.0.0.1:${target}; keepalive 128; keepalive_requests 1000000000; }
   server { listen 127.0.0.1:${port} backlog=4096; keepalive_requests 1000000000; client_max_body_size 0;
     location / { proxy_pass http://target; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; } } }
 `,
   );
-  const child = Bun.spawn([program, "-p", scratch, "-c", join(scratch, "nginx.conf")], { stderr: "inherit" });
+  const child = Bun.spawn([program, "-p", folder, "-c", join(folder, "nginx.conf")], { stderr: "inherit" });
   running.push(child);
   await reachable(port);
   return { name: "nginx", port, pid: child.pid };
@@ -190,13 +193,13 @@ async function slowClient(peer: Peer): Promise<void> {
             socket.end();
             resolve();
           } else if (!paused) {
-            // Reads in bursts with pauses between: about 100 MB/s, far slower than the target sends.
+            // Reads in bursts with pauses between, far slower than the target sends.
             paused = true;
             socket.pause();
             setTimeout(() => {
               paused = false;
               socket.resume();
-            }, 1);
+            }, 4);
           }
         },
       },
@@ -251,10 +254,11 @@ async function main(): Promise<void> {
   );
   await rates([direct, bare, none, ten, byModel, ...(web === undefined ? [] : [web])]);
   await latencies([direct, bare, none, ten, ...(web === undefined ? [] : [web])]);
-  await manyStreams(none, 1_000);
-  await manyStreams(bare, 1_000);
-  await slowClient(none);
-  await slowClient(bare);
+  // Fresh processes: what earlier measurements left behind would be counted as growth or hide it.
+  await manyStreams(await faultproxy("faultproxy", target.port, []), 1_000);
+  await manyStreams(await script("bare pass-through", "bare.ts", `http://127.0.0.1:${target.port}`), 1_000);
+  await slowClient(await faultproxy("faultproxy", target.port, []));
+  await slowClient(await script("bare pass-through", "bare.ts", `http://127.0.0.1:${target.port}`));
   await startUp(target.port);
 }
 

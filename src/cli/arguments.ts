@@ -11,6 +11,8 @@ export function readCall(command: CliCommand, raw: readonly string[]): Call | In
   if (isInputError(typed)) return typed;
   const { tidy, words, rest } = typed;
   const extra = words[command.wordsMax];
+  if (extra !== undefined && command.takesRest && rest === undefined)
+    return inputError(`the command goes behind --: faultproxy ${command.name} [OPTIONS] -- ${extra} …${helpHint(command)}`);
   if (extra !== undefined) return inputError(`"${extra}" is too much for ${command.name}${helpHint(command)}`);
   if (rest !== undefined && command.takesRest !== true) return inputError(`${command.name} takes nothing after --${helpHint(command)}`);
   const { _, ...options } = parseArgs([...tidy], command.options);

@@ -1,6 +1,6 @@
 import type { HeaderList } from "../core/headers.ts";
 import type { ErrorCatalogue, ErrorContext, ErrorEntry, ErrorFacts, Provider, StreamErrorEntry } from "../core/provider.ts";
-import { COMPATIBLE_ERRORS, COMPATIBLE_STREAM_ERRORS } from "./openai-compatible.ts";
+import { COMPATIBLE_ERRORS, COMPATIBLE_STREAM_ERRORS } from "./openai-compatible/index.ts";
 import {
   cloudflareTextEntry,
   edgeEntry,

@@ -57,6 +57,21 @@ describe("ctl", () => {
   });
 
   test.each<[readonly string[], string]>([
+    [["r 2 provider=openai"], "rate_limit 2 provider=openai"],
+    [["u *", "message=a b"], 'server_error * "message=a b"'],
+    [["c", 'message=it\'s "full"'], `context_length 1 "message=it's \\"full\\""`],
+  ])("takes %j, in one argument or in several", async (words, expected) => {
+    await served("--no-stdin");
+    expect((await ctl(...words)).code).toBe(0);
+    expect(JSON.parse((await ctl("status", "--json")).out).mode).toBe(expected);
+  });
+
+  test("tells of a * that the shell turned into file names", async () => {
+    await served("--no-stdin");
+    expect((await ctl("c", "LICENSE", "README.md")).err).toContain("quote it ('*') or write 100%");
+  });
+
+  test.each<[readonly string[], string]>([
     [["c", "-1"], "amount -1: expected an amount that is not negative"],
     [["c", "120%"], "amount 120%: expected a percentage"],
     [["c", "3", "4"], "one amount is enough"],
@@ -208,6 +223,12 @@ test("a port in use is told, with what to do", async () => {
   expect({ code, out }).toEqual({ code: 1, out: "" });
   expect(err).toContain(`port ${daemon.status.port} on 127.0.0.1 is in use; choose another with --port`);
   expect((await ctl("status")).code).toBe(0);
+});
+
+test.each(["300.1.1.1", "192.0.2.1"])("%s, not an address of this machine, is told, with what to do", async (host) => {
+  const { code, err } = await faultproxy(["serve", "--host", host, "--port", "0"], { environment });
+  expect(code).toBe(1);
+  expect(err).toContain(`${host} is not an address of this machine; choose one with --host`);
 });
 
 test("where the control socket cannot be opened, the port is closed again", async () => {

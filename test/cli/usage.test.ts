@@ -65,6 +65,7 @@ describe("mistakes: exit code 2, one line, no stack, nothing on standard output"
     [["serve", "--log-format", "jsn"], "--log-format jsn: expected one of pretty, json; did you mean json?"],
     [["serve", "--config", "/nonexistent.toml"], "cannot read the configuration file /nonexistent.toml (ENOENT)"],
     [["run"], "run needs a command after --"],
+    [["run", "--mode", "r 2", "npm", "test"], "the command goes behind --: faultproxy run [OPTIONS] -- npm …"],
     [["run", "--port", "x", "--", "true"], "--port x: expected"],
     [["ctl"], "ctl needs a command"],
     [["ctl", "--jsn", "status"], "unknown option --jsn for ctl; did you mean --json?"],

@@ -22,7 +22,13 @@ test("a reader that is too slow loses events and is told how many", async () => 
   const log = createEventLog();
   const reader = eventStream(log, true, forever, 3).getReader();
   for (let id = 1; id <= 10; id++) log.add(exchangeEvent(id));
-  expect(await nextLines(reader)).toMatchObject([{ exchange: 1 }, { exchange: 2 }, { exchange: 3 }, FOLLOWING, { type: "dropped", count: 7 }]);
+  expect(await nextLines(reader)).toMatchObject([
+    { exchange: 1 },
+    { exchange: 2 },
+    { exchange: 3 },
+    FOLLOWING,
+    { type: "dropped", count: 7 },
+  ]);
   log.add(exchangeEvent(11));
   expect(await nextLines(reader)).toMatchObject([{ exchange: 11 }]);
 });

@@ -94,9 +94,20 @@ function respond({ status, reason, headers, body }: OpenResponse, done: (how: De
 
 function listenError(error: unknown, { host, port }: ListenOptions): InputError {
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  if (code === "EADDRINUSE") return inputError(`port ${port} on ${host} is in use; choose another with --port, or --port 0 for a free one`);
+  if (code === "EADDRINUSE" && hasFreePorts(host))
+    return inputError(`port ${port} on ${host} is in use; choose another with --port, or --port 0 for a free one`);
   if (code === "EACCES") return inputError(`port ${port} needs more rights than this user has; choose one above 1023 with --port`);
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
+  if (["EADDRINUSE", "EADDRNOTAVAIL", "ENOTFOUND", "EINVAL"].includes(code))
     return inputError(`${host} is not an address of this machine; choose one with --host, such as 127.0.0.1`);
   return inputError(`cannot listen on ${host}:${port} (${code || (error instanceof Error ? error.message : "unknown error")})`);
+}
+
+/** Bun says that the address is in use for a host that has none, too. */
+function hasFreePorts(host: string): boolean {
+  try {
+    Bun.serve({ hostname: host, port: 0, development: false, reusePort: false, fetch: () => new Response() }).stop(true);
+    return true;
+  } catch {
+    return false;
+  }
 }
