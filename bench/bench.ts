@@ -61,7 +61,8 @@ async function faultproxy(name: string, target: number, rules: readonly string[]
       "--upstream",
       `openai=http://127.0.0.1:${target}`,
     ],
-    { stdout: "pipe", stderr: "inherit" },
+    // The log is written, as a user's would be, and thrown away.
+    { stdout: "pipe", stderr: "ignore" },
   );
   running.push(child);
   const { port } = JSON.parse(await firstLine(child.stdout)) as { port: number };
@@ -199,7 +200,7 @@ async function slowClient(peer: Peer): Promise<void> {
             setTimeout(() => {
               paused = false;
               socket.resume();
-            }, 4);
+            }, 10);
           }
         },
       },

@@ -167,13 +167,14 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
 
   test.each([
     ["while a stream runs", "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n"],
+    ["between the head and the first byte", "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"],
     ["before the answer has begun", ""],
   ])("a client that hangs up %s ends the call to the target", async (_when, begun) => {
     const before = upstream.seen.length;
     answer = ({ socket }) => void (begun !== "" && socket.write(begun));
     const { socket, text } = rawConnection(daemon.port, request("POST", "/v1/chat/completions", {}, "{}"));
     const seen = await eventually(() => upstream.seen[before], "the request");
-    if (begun !== "") await eventually(() => (text().includes("data: 1") ? true : undefined), "the first event");
+    if (begun.includes("data: 1")) await eventually(() => (text().includes("data: 1") ? true : undefined), "the first event");
     socket.destroy();
     expect(["fin", "rst"]).toContain(await seen.closed);
   });
@@ -191,6 +192,18 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
     if (seen !== undefined) cut(seen);
     expect(await ended.promise).toBe("rst");
     expect(text()).not.toContain("0\r\n\r\n");
+    socket.destroy();
+  });
+
+  test("a stream that is cut before its first event is a cut, not an error of ours", async () => {
+    answer = async ({ socket }) => {
+      socket.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
+      await Bun.sleep(50);
+      socket.resetAndDestroy();
+    };
+    const { socket, ended, text } = rawConnection(daemon.port, request("POST", "/v1/chat/completions", {}, "{}"));
+    expect(await ended.promise).toBe("rst");
+    expect(text()).not.toContain("502");
     socket.destroy();
   });
 
@@ -338,6 +351,12 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
     const events = JSON.stringify(await daemon.events());
     expect(events).toContain("/v1/chat/completions");
     expect(events + daemon.log()).not.toContain(KEY);
+  });
+
+  test("after all of this, standard error holds log lines and nothing else", () => {
+    const lines = daemon.log().split("\n").slice(0, -1);
+    expect(lines.length).toBeGreaterThan(100);
+    for (const line of lines) expect(JSON.parse(line)).toHaveProperty("type");
   });
 });
 

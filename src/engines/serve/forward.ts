@@ -19,24 +19,25 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
   try {
     const response = await fetch(request.base + request.target, options);
     const list = headerList(response.headers);
-    return { status: response.status, reason: response.statusText, headers: list, body: await firstRead(response, list) };
+    return { status: response.status, reason: response.statusText, headers: list, body: await bodyOf(response, list) };
   } catch (error) {
     return failureOf(error, request);
   }
 }
 
 /**
- * Waits for the first chunk. The head cannot go to the client before it anyway, most whole answers are complete with it
- * and then go on in one write with their length, and a target that fails here can still be answered for.
+ * A body with a length is waited for until its first chunk: the head cannot go to the client before it anyway, most
+ * whole answers are complete with it and then go on in one write with their length, and a target that fails here can
+ * still be answered for. A body without one is a stream, and everything is ready when its first chunk comes.
  */
-async function firstRead(response: Response, headers: HeaderList): Promise<Body> {
+async function bodyOf(response: Response, headers: HeaderList): Promise<Body> {
   if (response.body === null) return null;
   const reader = response.body.getReader();
+  const length = headerValue(headers, "content-length");
+  if (length === undefined) return chunksOfReader(reader);
   const first = await reader.read();
   if (first.value === undefined) return new Uint8Array();
-  return String(first.value.length) === headerValue(headers, "content-length")
-    ? first.value
-    : chunksAgain([first.value], chunksOfReader(reader));
+  return String(first.value.length) === length ? first.value : chunksAgain([first.value], chunksOfReader(reader));
 }
 
 export function headerList(headers: Headers): HeaderList {
