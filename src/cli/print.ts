@@ -20,6 +20,14 @@ function outputOf(stream: Stream): Output {
   return made;
 }
 
+/** A line on the terminal that stays below everything else, such as a prompt. */
+export type LineBelow = { readonly hide: () => void; readonly show: () => void };
+let lineBelow: LineBelow | undefined;
+
+export function keepBelow(line: LineBelow | undefined): void {
+  lineBelow = line;
+}
+
 export function printOut(text: string): void {
   write(output, text);
 }
@@ -34,11 +42,14 @@ function write(to: Output, text: string, written?: () => void): void {
     return;
   }
   to.unwritten++;
+  const below = to.stream.isTTY ? lineBelow : undefined;
+  below?.hide();
   to.stream.write(text, () => {
     to.unwritten--;
     written?.();
     if (to.unwritten === 0) to.onEmpty();
   });
+  below?.show();
 }
 
 /** Resolves when all that was printed has left the process, or can no longer. */

@@ -33,12 +33,18 @@ function interactions(httpStatus: number, code: string, message: string): ErrorE
 const RATE_LIMITS_PAGE = "https://ai.google.dev/gemini-api/docs/rate-limits";
 const FREE_TIER = "generativelanguage.googleapis.com/generate_content_free_tier";
 
-type QuotaKind = { readonly metric: string; readonly quotaId: string };
-const REQUESTS_A_MINUTE: QuotaKind = { metric: `${FREE_TIER}_requests`, quotaId: "GenerateRequestsPerMinutePerProjectPerModel-FreeTier" };
-const REQUESTS_A_DAY: QuotaKind = { metric: `${FREE_TIER}_requests`, quotaId: "GenerateRequestsPerDayPerProjectPerModel-FreeTier" };
-const TOKENS_A_MINUTE: QuotaKind = {
+/** `limit` 0: the model is not in the free tier at all, which clients take as final; then there is no `quotaValue`. */
+type Quota = { readonly metric: string; readonly quotaId: string; readonly limit: number };
+const REQUESTS_A_MINUTE: Quota = {
+  metric: `${FREE_TIER}_requests`,
+  quotaId: "GenerateRequestsPerMinutePerProjectPerModel-FreeTier",
+  limit: 5,
+};
+const REQUESTS_A_DAY: Quota = { metric: `${FREE_TIER}_requests`, quotaId: "GenerateRequestsPerDayPerProjectPerModel-FreeTier", limit: 20 };
+const TOKENS_A_MINUTE: Quota = {
   metric: `${FREE_TIER}_input_token_count`,
   quotaId: "GenerateContentInputTokensPerModelPerMinute-FreeTier",
+  limit: 250_000,
 };
 
 /** `RetryInfo` has the whole seconds of the delay that the text gives in full; below a second there are none to cut to. */
@@ -47,9 +53,9 @@ function retryDelay(facts: ErrorFacts): string {
   return `${seconds < 1 ? decimalSeconds(seconds) : Math.floor(seconds)}s`;
 }
 
-function quotaExceeded({ metric, quotaId }: QuotaKind): (facts: ErrorFacts) => Status {
+function quotaExceeded({ metric, quotaId, limit }: Quota): (facts: ErrorFacts) => Status {
   return (facts) => ({
-    message: `You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: ${RATE_LIMITS_PAGE}. To monitor your current usage, head to: https://ai.dev/rate-limit. \n* Quota exceeded for metric: ${metric}, limit: 0, model: ${facts.model}\nPlease retry in ${decimalSeconds(facts.retryAfterSeconds)}s.`,
+    message: `You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: ${RATE_LIMITS_PAGE}. To monitor your current usage, head to: https://ai.dev/rate-limit. \n* Quota exceeded for metric: ${metric}, limit: ${limit}, model: ${facts.model}\nPlease retry in ${decimalSeconds(facts.retryAfterSeconds)}s.`,
     status: "RESOURCE_EXHAUSTED",
     details: [
       {
@@ -58,14 +64,23 @@ function quotaExceeded({ metric, quotaId }: QuotaKind): (facts: ErrorFacts) => S
       },
       {
         "@type": "type.googleapis.com/google.rpc.QuotaFailure",
-        violations: [{ quotaMetric: metric, quotaId, quotaDimensions: { location: "global", model: facts.model } }],
+        violations: [
+          {
+            quotaMetric: metric,
+            quotaId,
+            quotaDimensions: { location: "global", model: facts.model },
+            ...(limit > 0 && { quotaValue: String(limit) }),
+          },
+        ],
       },
       { "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: retryDelay(facts) },
     ],
   });
 }
 
-const FULL_SOURCE = "google-gemini/gemini-cli#8437 (details), continuedev/continue#10062 (message and order)";
+const FULL_SOURCE =
+  "google-gemini/gemini-cli-action#36 (details, quotaValue), continuedev/continue#10062 (message and order); limit from 2026 logs";
+const ZERO_LIMIT_SOURCE = "google-gemini/gemini-cli#8437 (details), continuedev/continue#10062 (message and order)";
 const perDay = status("per_day", 429, "C", FULL_SOURCE, quotaExceeded(REQUESTS_A_DAY));
 
 const VERTEX_TEXT =
@@ -132,6 +147,7 @@ const errors: ErrorCatalogue = {
     })),
     perDay,
     status("tokens", 429, "C", FULL_SOURCE, quotaExceeded(TOKENS_A_MINUTE)),
+    status("zero_limit", 429, "C", ZERO_LIMIT_SOURCE, quotaExceeded({ ...REQUESTS_A_MINUTE, limit: 0 })),
     status("bare", 429, "C", "googleapis/python-genai#2065", () => ({
       message: "Resource has been exhausted (e.g. check quota).",
       status: "RESOURCE_EXHAUSTED",

@@ -84,16 +84,15 @@ test("the command can steer the proxy through its control socket", async () => {
 
 describe("signals", () => {
   const counting = `
-import signal, sys, time
-got = []
-for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1):
-    signal.signal(s, lambda number, frame: (got.append(signal.Signals(number).name), print("got", len(got), flush=True)))
-signal.signal(signal.SIGUSR2, lambda number, frame: (print(",".join(got), flush=True), sys.exit(3)))
-print("ready", flush=True)
-while True: time.sleep(1)
+const got = [];
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1"])
+  process.on(name, () => { got.push(name); console.log("got " + got.length); });
+process.on("SIGUSR2", () => { console.log(got.join(",")); process.exit(3); });
+console.log("ready");
+setInterval(() => {}, 1000);
 `;
   test("reach the command exactly once each, and leave the ending to it", async () => {
-    const child = Bun.spawn([process.execPath, MAIN, "run", "--simulate", "--", "python3", "-c", counting], {
+    const child = Bun.spawn([process.execPath, MAIN, "run", "--simulate", "--", process.execPath, "-e", counting], {
       env: cleanEnvironment(),
       stdin: "ignore",
       stdout: "pipe",

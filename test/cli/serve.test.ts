@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder, until } from "../shell/support.ts";
-import { cleanEnvironment, faultproxy, type Served, serve } from "./support.ts";
+import { faultproxy, onTerminal, type Served, serve } from "./support.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let environment: Record<string, string>;
@@ -164,21 +164,37 @@ describe("standard input", () => {
     expect(daemon.isRunning()).toBe(true);
   });
 
-  test("on a terminal there is a prompt, and its end quits", () => {
-    const { stdout, exitCode } = Bun.spawnSync(
-      ["python3", join(import.meta.dir, "terminal.py"), process.execPath, join(import.meta.dir, "../../src/main.ts")],
-      {
-        env: cleanEnvironment(environment),
-        timeout: 20_000,
-      },
+  test("on a terminal there is a prompt, below whatever is printed, and its end quits", async () => {
+    await using terminal = onTerminal(["serve", "--simulate", "--port", "0"], { environment });
+    const { shown } = terminal;
+    const prompts = () => shown().split("Enter command: ").length - 1;
+    await until(() => prompts() === 1, "the prompt", 15_000);
+    expect(shown()).toContain("🔧 faultproxy");
+    expect(shown()).toContain("c 30%        - Context length exceeded (30% of requests)");
+
+    terminal.type("r 2 half of a lin");
+    await until(() => shown().endsWith("half of a lin"), "what was typed");
+    const origin = /OPENAI_HOST=(\S+)/.exec(shown())?.[1];
+    await fetch(`${origin}/v1/models`);
+    const printed = /\d #1 GET \/v1\/models → openai 200 \d+ ms\r\n/;
+    await until(
+      () => shown().split(printed)[1]?.includes("Enter command: r 2 half of a lin") === true,
+      "the line again, below the request's",
     );
-    const out = stdout.toString();
-    expect(exitCode).toBe(0);
-    expect(out).toContain("🔧 faultproxy");
-    expect(out).toContain("export OPENAI_HOST=http://127.0.0.1:");
-    expect(out).toContain("c 30%        - Context length exceeded (30% of requests)");
-    expect(out).toContain("Enter command: ");
-    expect(out).toContain("Current mode: ⏱️ Rate limit exceeded (1 remaining)");
+
+    const backspaces = "\x7f".repeat(" half of a lin".length);
+    terminal.type(`${backspaces}\r`);
+    await until(() => shown().includes("Current mode: ⏱️ Rate limit exceeded (2 remaining)"), "the new mode");
+    terminal.type("\x04");
+    expect(await terminal.exited).toBe(0);
+  });
+
+  test("Ctrl-C at the prompt quits", async () => {
+    await using terminal = onTerminal(["serve", "--simulate", "--port", "0"], { environment });
+    const { shown } = terminal;
+    await until(() => shown().includes("Enter command: "), "the prompt", 15_000);
+    terminal.type("\x03");
+    expect(await terminal.exited).toBe(0);
   });
 });
 

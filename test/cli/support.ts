@@ -90,3 +90,25 @@ export async function serve(words: readonly string[], options: Options = {}): Pr
     exited: child.exited,
   };
 }
+
+/** The command on a terminal of its own. */
+export function onTerminal(words: readonly string[], { environment = {} }: Options = {}) {
+  let shown = "";
+  const decoder = new TextDecoder();
+  const terminal = new Bun.Terminal({
+    data(_terminal, bytes) {
+      shown += decoder.decode(bytes, { stream: true });
+    },
+  });
+  const child = Bun.spawn([process.execPath, MAIN, ...words], { env: cleanEnvironment(environment), terminal });
+  return {
+    shown: () => shown,
+    type: (text: string) => void terminal.write(text),
+    exited: child.exited,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+      terminal.close();
+    },
+  };
+}

@@ -35,8 +35,9 @@ async function ask(method: string, path: string, body?: unknown): Promise<{ stat
 
 /** A socket file whose owner has gone without removing it. */
 function leaveStale(path: string): void {
-  const code = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()";
-  expect(Bun.spawnSync(["python3", "-c", code, path]).exitCode).toBe(0);
+  const code = 'Bun.listen({ unix: process.argv[1], socket: { data() {} } }); process.kill(process.pid, "SIGKILL");';
+  Bun.spawnSync([process.execPath, "-e", code, path]);
+  expect(lstatSync(path).isSocket()).toBe(true);
 }
 
 beforeEach(() => {

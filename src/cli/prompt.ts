@@ -1,0 +1,44 @@
+import { clearLine, createInterface, cursorTo } from "node:readline";
+import { FAULTS } from "../faults/index.ts";
+import { keepBelow, printOut } from "./print.ts";
+import type { RunningProxy } from "./proxy.ts";
+import type { Performed } from "./typed-commands.ts";
+
+const WORDS = [...FAULTS.map(({ name }) => name), "add", "clear", "ls", "rm"];
+
+/** A line to type on, with editing, history and completion. What is printed meanwhile goes above it. Its end quits. */
+export function openPrompt(take: (line: string) => Performed, proxy: RunningProxy): void {
+  const { stdin, stdout } = process;
+  const line = createInterface({ input: stdin, output: stdout, prompt: "Enter command: ", completer: completed });
+  const ask = () => {
+    printOut("\n");
+    line.prompt();
+    keepBelow({
+      hide() {
+        clearLine(stdout, 0);
+        cursorTo(stdout, 0);
+      },
+      show: () => line.prompt(true),
+    });
+  };
+  line.on("line", (text) => {
+    keepBelow(undefined);
+    if (take(text) === "quit") line.close();
+    else ask();
+  });
+  line.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  line.on("close", () => {
+    keepBelow(undefined);
+    printOut("\n");
+    proxy.stop();
+  });
+  void proxy.stopped.then(() => line.close());
+  ask();
+}
+
+/** The last word, where it is the name of a fault or a command. */
+function completed(text: string): [string[], string] {
+  const word = /\S*$/.exec(text)?.[0] ?? "";
+  const found = WORDS.filter((name) => name.startsWith(word.toLowerCase()));
+  return [found.length === 1 ? found.map((name) => `${name} `) : found, word];
+}
