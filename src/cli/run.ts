@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
-import type { PROVIDERS } from "../providers/index.ts";
+import { PROVIDER_NAMES } from "../core/provider.ts";
+import { PROVIDERS } from "../providers/index.ts";
 import { logLines } from "../shell/log-lines.ts";
 import { originOf } from "../shell/origin.ts";
 import { codeOf } from "../shell/socket-path.ts";
@@ -29,6 +30,7 @@ export const RUN: CliCommand = {
     "A provider whose variable already points somewhere (OPENAI_BASE_URL=https://gateway.example/v1, DATABRICKS_HOST=https://…) is forwarded to there: its first variable that is set takes the place of its host. --upstream, the file and {PROVIDER}_REAL_HOST come before that.",
     "Port, host and control socket are set by options only, not by variables or the file. Log lines are off unless a level is set. The command finds the control socket in FAULTPROXY_SOCKET, so that it can call faultproxy ctl. Where an HTTP proxy is set, NO_PROXY gets this one's address added.",
   ],
+  tables: [["Variables", PROVIDER_NAMES.map((name) => [PROVIDERS[name].title, variableNames(name)])]],
   options: {
     ...OPTIONS,
     port: { type: "string", alias: "p", valueHint: "PORT", description: "port to listen on [a free one]" },
@@ -51,6 +53,13 @@ export const RUN: CliCommand = {
   run,
 };
 
+function variableNames(name: keyof typeof PROVIDERS): string {
+  return PROVIDERS[name]
+    .clientVariables("http://127.0.0.1")
+    .map(([variable]) => variable)
+    .join(", ");
+}
+
 async function run(call: Call): Promise<number> {
   const [program] = call.rest ?? [];
   if (program === undefined) return refuse(inputError("run needs a command after --, such as: faultproxy run -- npm test"));
@@ -70,7 +79,7 @@ async function run(call: Call): Promise<number> {
   }
   const line = logLines({ ...settings, rules: proxy.daemon.rules, visible });
   const endLog = line === undefined ? () => {} : writeLog(proxy.daemon.events, line);
-  const summary = summarize(proxy.daemon.events);
+  const summary = summarize(proxy.daemon.events, proxy.daemon.seed);
 
   const child = startChild(call.rest ?? [], { ...environment, ...variablesOf(proxy, environment, kept) });
   const code = typeof child === "number" ? child : await exitCodeOf(child);

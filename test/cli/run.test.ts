@@ -25,10 +25,21 @@ describe("the exit code is the command's", () => {
 test("streams pass through untouched, and the summary goes to standard error", async () => {
   const folder = temporaryFolder();
   const file = join(folder.path, "summary.json");
-  const script = `cat; for i in 1 2 3; do curl -s -o /dev/null -w '%{http_code} ' "$OPENAI_BASE_URL/chat/completions" -d '{"model":"m","messages":[]}'; done; echo oops >&2`;
-  const { code, out, err } = await faultproxy(["run", "--simulate", "--mode", "r 2", "--summary-json", file, "--", "sh", "-c", script], {
-    input: "typed\n",
-  });
+  const script = `
+    process.stdout.write(await Bun.stdin.text());
+    const body = JSON.stringify({ model: "m", messages: [] });
+    for (let i = 0; i < 3; i++) {
+      const { status } = await fetch(process.env.OPENAI_BASE_URL + "/chat/completions", { method: "POST", body });
+      process.stdout.write(status + " ");
+    }
+    console.error("oops");
+  `;
+  const { code, out, err } = await faultproxy(
+    ["run", "--simulate", "--mode", "r 2", "--summary-json", file, "--", process.execPath, "-e", script],
+    {
+      input: "typed\n",
+    },
+  );
   expect({ code, out }).toEqual({ code: 0, out: "typed\n429 429 200 " });
   expect(err).toMatch(/^oops\nfaultproxy: 3 requests in \d+\.\d s: 1 × 200, 2 × 429\nfaultproxy: 2 injections: 2 × rate_limit\n$/);
   expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({
@@ -38,6 +49,25 @@ test("streams pass through untouched, and the summary goes to standard error", a
     injections: { rate_limit: 2 },
   });
   folder.remove();
+});
+
+test("a seed that decided something is told, and gives the same again", async () => {
+  const script = `for (let i = 0; i < 20; i++) {
+    const { status } = await fetch(process.env.ANTHROPIC_HOST + "/v1/messages", { method: "POST", body: "{}" });
+    process.stdout.write(status === 200 ? "." : "x");
+  }`;
+  const command = ["run", "--simulate", "--mode", "o 50%"];
+  const first = await faultproxy([...command, "--", process.execPath, "-e", script]);
+  const seed = /\nfaultproxy: the same again: --seed (\d+)\n$/.exec(first.err)?.[1] ?? "";
+  const again = await faultproxy([...command, "--seed", seed, "--", process.execPath, "-e", script]);
+  expect(first.out).toMatch(/^[.x]{20}$/);
+  expect(again.out).toBe(first.out);
+});
+
+test("a command from which no request comes is told what to look at", async () => {
+  const { err } = await faultproxy(["run", "--simulate", "--", "true"]);
+  expect(err).toContain("the command may not read the variables that point it here");
+  expect((await faultproxy(["run", "--help"])).out).toContain("OPENAI_HOST, OPENAI_BASE_URL, OPENAI_API_BASE");
 });
 
 test("the command's environment is its own but for what leads it here", async () => {

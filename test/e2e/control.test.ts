@@ -55,7 +55,7 @@ describe.each(ENGINES)("the control socket of the binary, with the %s engine", (
     expect(await ask("/v1/rules/a", { method: "DELETE" })).toEqual([200, { rules: [] }]);
   });
 
-  test("ctl events: those so far and those that come, a line each", async () => {
+  test.skipIf(Bun.which("curl") === null)("ctl events: those so far and those that come, a line each", async () => {
     await daemon.command("c");
     const follower = Bun.spawn([BINARY, "ctl", "--socket", daemon.socket, "events"], { stdin: "ignore", stdout: "pipe", stderr: "ignore" });
     let lines = "";
