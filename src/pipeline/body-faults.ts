@@ -12,8 +12,8 @@ const CONTENT_LENGTH: ReadonlySet<string> = new Set(["content-length"]);
 
 export type WithBodyFaults = {
   readonly response: OpenResponse;
-  /** Faults that could not act on this answer, each with the reason. */
-  readonly skipped: readonly string[];
+  /** Faults that could not act on this answer, each with the reason, as known by now. */
+  readonly skipped: () => readonly string[];
 };
 
 /** Must the target answer without content coding, because a fault looks at what the bytes say? */
@@ -23,7 +23,8 @@ export function needsPlainAnswer(faults: readonly Planned[]): boolean {
 
 /** Puts the planned body faults around the answer's body: first those over frames, then those over whatever came out. */
 export function withBodyFaults(response: OpenResponse, faults: readonly Planned[], exchange: Identified, ports: Ports): WithBodyFaults {
-  const skipped: string[] = [];
+  const impossible: string[] = [];
+  const waiting: (() => readonly string[])[] = [];
   let { body, headers } = response;
   for (const over of ["frames", "answer", "chunks"] as const) {
     const group = faults.flatMap(({ fault, context }) => (fault.acts === "body" && fault.over === over ? [{ fault, context }] : []));
@@ -31,14 +32,18 @@ export function withBodyFaults(response: OpenResponse, faults: readonly Planned[
     const framing = over === "chunks" ? AS_CHUNKS : framingOf(response, exchange, over);
     if (typeof framing === "string" || body === null) {
       const why = typeof framing === "string" ? framing : "the answer has no body";
-      skipped.push(...group.map(({ fault }) => `${fault.name} not done: ${why}`));
+      impossible.push(...group.map(({ fault }) => `${fault.name} not done: ${why}`));
       continue;
     }
     const running = group.map(({ fault, context }) => fault.start(context, framing));
-    body = faultedBody(asChunks(body), framing, running, ports.clock, exchange.clientGone);
+    const faulted = faultedBody(asChunks(body), framing, running, ports.clock, exchange.clientGone);
+    body = faulted.body;
+    waiting.push(() =>
+      group.filter((_, index) => !faulted.hasActed(index)).map(({ fault }) => `${fault.name} not done: its place never came`),
+    );
     if (over !== "chunks") headers = withoutHeaders(headers, CONTENT_LENGTH);
   }
-  return { response: { ...response, headers, body }, skipped };
+  return { response: { ...response, headers, body }, skipped: () => [...impossible, ...waiting.flatMap((names) => names())] };
 }
 
 /** The framing of an answer whose frames can be worked on, or why there is none. */

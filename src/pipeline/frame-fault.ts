@@ -5,17 +5,24 @@ import type { Frame, Framing } from "../core/frame.ts";
 
 const forever = new Promise<never>(() => {});
 
+export type FaultedBody = {
+  readonly body: Chunks;
+  /** Has the fault of this index done anything but pass frames on? */
+  readonly hasActed: (index: number) => boolean;
+};
+
 /**
  * Runs faults over the frames of a body and performs their actions: the result is again a body. Several faults work one
  * after the other: what the first one writes as a frame, the next one sees as a frame. A body that is cut stays cut, with
  * every byte before the cut.
  */
-export function faultedBody(source: Chunks, framing: Framing, faults: readonly FrameFault[], clock: Clock, gone: AbortSignal): Chunks {
+export function faultedBody(source: Chunks, framing: Framing, faults: readonly FrameFault[], clock: Clock, gone: AbortSignal): FaultedBody {
   const splitter = framing.splitter();
   const queue: Action[] = [];
   let firstByteMs: number | undefined;
   let finished = false;
   let cut: BodyCut | undefined;
+  const acted = faults.map(() => false);
 
   const pass = (frame: Frame, from: number): void => {
     const fault = faults[from];
@@ -23,12 +30,18 @@ export function faultedBody(source: Chunks, framing: Framing, faults: readonly F
       queue.push({ kind: "write", bytes: frame.bytes });
       return;
     }
-    handOn(fault.onFrame(frame, clock.monotonicMs() - (firstByteMs ?? 0)), from + 1);
+    const actions = fault.onFrame(frame, clock.monotonicMs() - (firstByteMs ?? 0));
+    acted[from] ||= !isOnly(actions, (action) => action.kind === "write" && action.frame === frame);
+    handOn(actions, from + 1);
   };
   const finish = (from: number): void => {
     const fault = faults[from];
     if (fault === undefined) queue.push({ kind: "end" });
-    else handOn(fault.onEnd(), from + 1);
+    else {
+      const actions = fault.onEnd();
+      acted[from] ||= !isOnly(actions, ({ kind }) => kind === "end");
+      handOn(actions, from + 1);
+    }
   };
   const handOn = (actions: readonly Action[], to: number): void => {
     for (const action of actions) {
@@ -56,7 +69,7 @@ export function faultedBody(source: Chunks, framing: Framing, faults: readonly F
     finish(0);
   };
 
-  return {
+  const body: Chunks = {
     async read() {
       while (!finished) {
         const action = queue.shift();
@@ -92,6 +105,11 @@ export function faultedBody(source: Chunks, framing: Framing, faults: readonly F
     },
     cancel: () => source.cancel(),
   };
+  return { body, hasActed: (index) => acted[index] === true };
+}
+
+function isOnly(actions: readonly Action[], is: (action: Action) => boolean): boolean {
+  return actions.length === 1 && actions.every(is);
 }
 
 /** Each chunk of any body as one frame, for faults that do not care what the bytes mean. */

@@ -7,13 +7,13 @@ export type Notes = {
   readonly model: string | undefined;
   /** Faults that it met. */
   readonly faults: readonly string[];
-  /** Planned faults that found nothing they could act on, and why. */
-  readonly skipped: readonly string[];
+  /** Planned faults that found nothing they could act on, and why; known when the answer has ended. */
+  readonly skipped: () => readonly string[];
   /** Why the answer is our own. */
   readonly error: string | undefined;
 };
 
-export const NOTHING_NOTED: Notes = { model: undefined, faults: [], skipped: [], error: undefined };
+export const NOTHING_NOTED: Notes = { model: undefined, faults: [], skipped: () => [], error: undefined };
 
 /** An event for each rule that was asked. */
 export function recordDecisions(exchange: Identified, model: string | undefined, decisions: readonly Decision[], ports: Ports): void {
@@ -50,7 +50,7 @@ function recordEnd(exchange: Identified, status: number | null, how: string, not
     ...common(exchange, notes.model, ports),
     kind: exchange.kind,
     status,
-    done: notes.skipped.length === 0 ? how : [how, ...notes.skipped].join("; "),
+    done: [how, ...notes.skipped()].join("; "),
     faults: notes.faults,
     error: notes.error ?? null,
     durationMs: Math.round(ports.clock.monotonicMs() - exchange.receivedMonotonicMs),

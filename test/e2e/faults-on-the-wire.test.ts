@@ -436,6 +436,17 @@ describe.each(ENGINES)("faults on the wire with the %s engine", (engine) => {
       });
     });
 
+    test("a stream that ends before the place of the fault: untouched, and the event says so", async () => {
+      const events = ["1", "2", "3"].map((text) => `data: {"choices":[{"index":0,"delta":{"content":"${text}"}}]}\n\n`).join("");
+      const body = `${events}data: [DONE]\n\n`;
+      answer = ({ socket }) =>
+        void socket.write(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+      await set(daemons.live, "cut after=50");
+      const got = await raw(daemons.live.port, chat.bytes(true), { until: complete });
+      expect(chunked(got).text).toBe(body);
+      expect(await doneOf(daemons.live, "cut")).toMatchObject({ done: "delivered; cut not done: its place never came" });
+    });
+
     test("an error of the target's own: untouched, and the event says so", async () => {
       const error = '{"error":{"message":"no","type":"x","param":null,"code":null}}';
       answer = ({ socket }) =>
