@@ -26,6 +26,7 @@ function portsFor(start: Rules): Ports {
     rules: { get: () => rules, set: (next) => (rules = next) },
     forward: async () => answer,
     simulate: () => answer,
+    decoded: (bytes) => bytes,
     record: () => {},
   };
 }
@@ -47,7 +48,6 @@ const received = (id: number): Received => ({
   body: { lengthBytes: body.length, whole: async () => body, forward: async () => body },
   listenerProvider: undefined,
   clientGone,
-  receivedMonotonicMs: 0,
 });
 
 const CASES: readonly (readonly [name: string, rules: Rules])[] = [

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { definitionFlags } from "../src/cli/arguments.ts";
 import type { OptionDefinition } from "../src/cli/command.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
-import { SETTING_OPTIONS } from "../src/cli/options.ts";
 import { settingsOfToml } from "../src/config/read-file.ts";
 import { SETTING_ROWS } from "../src/config/schema.ts";
 import { isInputError } from "../src/core/errors.ts";
@@ -82,10 +81,6 @@ describe("every provider", () => {
 });
 
 describe("every command and option", () => {
-  test.each(Object.entries(SETTING_OPTIONS))("--%s of serve stands in the README as in the help", (name, definition) => {
-    expect(README).toContain(`\n| \`${firstFlag(name, definition)}${hintOf(definition)}\` | ${summaryOf(definition)} |\n`);
-  });
-
   test.each(["serve", "ctl", "run"])("of %s stands in its manual page as in the help, and no other does", async (name) => {
     const page = read(`man/faultproxy-${name}.1`);
     const command = await COMMANDS.find((each) => each.name === name)?.load();

@@ -34,13 +34,27 @@ test.each(files)("src/%s imports nothing from a higher layer", (file) => {
   expect(upward).toEqual([]);
 });
 
-test.each(["providers", "providers/openai-compatible", "dialects", "faults"])("every file of src/%s is in its index, or serves one that is", (folder) => {
-  const names = readdirSync(join(SOURCE, folder)).filter((file) => file.endsWith(".ts"));
-  const texts = new Map(names.map((file) => [file, readFileSync(join(SOURCE, folder, file), "utf8")]));
-  const notNamed = names.filter(
-    (file) => file !== "index.ts" && ![...texts].some(([other, text]) => other !== file && text.includes(`"./${file}"`)),
+test.each(["providers", "providers/openai-compatible", "dialects", "faults"])(
+  "every file of src/%s can be reached from its index",
+  (folder) => {
+    const names = readdirSync(join(SOURCE, folder)).filter((file) => file.endsWith(".ts"));
+    const reached = new Set(["index.ts"]);
+    for (const file of reached) {
+      const text = readFileSync(join(SOURCE, folder, file), "utf8");
+      for (const other of names) if (text.includes(`"./${other}"`)) reached.add(other);
+    }
+    expect(names.filter((name) => !reached.has(name))).toEqual([]);
+  },
+);
+
+test("the stages of the pipeline do not call each other: run.ts calls them, and what several need is in helpers/", () => {
+  const stages = readdirSync(join(SOURCE, "pipeline")).filter((file) => file.endsWith(".ts") && file !== "run.ts");
+  const calls = stages.flatMap((file) =>
+    [...readFileSync(join(SOURCE, "pipeline", file), "utf8").matchAll(/^import (?!type )[^;]*from "(\.\/(?!helpers\/)[^"]+)"/gm)].map(
+      (found) => `${file} imports ${found[1]}`,
+    ),
   );
-  expect(notNamed).toEqual([]);
+  expect(calls).toEqual([]);
 });
 
 test("only cli prints, and only engines and shell know the runtime", () => {

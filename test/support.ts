@@ -33,6 +33,7 @@ export function exchange(changes: Partial<Identified> = {}): Identified {
     kind: "inference",
     upstreamTarget: "/v1/chat/completions",
     path: "/v1/chat/completions",
+    query: "",
     ...changes,
   };
 }

@@ -59,6 +59,20 @@ export function childVariables(
   return variables;
 }
 
+/** Beside FAULTPROXY_SOCKET: that path is the surrounding proxy's, to speak to and not to listen on. */
+const SOCKET_OF_RUN = "FAULTPROXY_RUN_SOCKET";
+
+/** By which the command's `faultproxy ctl` finds the proxy that surrounds it. */
+export function socketVariables(socket: string | undefined): Record<string, string> {
+  return socket === undefined ? {} : { FAULTPROXY_SOCKET: socket, [SOCKET_OF_RUN]: socket };
+}
+
+/** For a proxy that is itself started by the command of a `faultproxy run`: it opens a socket of its own. */
+export function withoutSocketOfRun(environment: Environment): Environment {
+  const { FAULTPROXY_SOCKET: socket, ...others } = environment;
+  return socket === environment[SOCKET_OF_RUN] ? others : environment;
+}
+
 /** Where the user's clients go through an HTTP proxy, they must not for ours. */
 export function withoutHttpProxy(environment: Environment, host: string): Record<string, string> {
   const hasProxy = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].some((variable) => (environment[variable] ?? "") !== "");

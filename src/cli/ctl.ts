@@ -7,7 +7,7 @@ import { rulesTable, statusBox } from "./boxes.ts";
 import type { Call, CliCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
 import { message } from "./message.ts";
-import { printError, printOut, visible } from "./print.ts";
+import { printError, printOut, visible, whenOutputIsGone } from "./print.ts";
 
 export const CTL: CliCommand = {
   name: "ctl",
@@ -144,13 +144,15 @@ function withOwnWords(first: string, mistake: InputError): InputError {
 }
 
 async function events(socket: string, follow: boolean): Promise<number> {
-  const answer = await openAnswer(socket, `/v1/events?follow=${follow}`, {});
+  const unread = new AbortController();
+  whenOutputIsGone(() => unread.abort());
+  const answer = await openAnswer(socket, `/v1/events?follow=${follow}`, { signal: unread.signal });
   if (isUnreachable(answer) || answer.body === null) return refuse(inputError("the daemon gave no events"));
   const decoder = new TextDecoder();
   try {
     for await (const bytes of answer.body) printOut(decoder.decode(bytes, { stream: true }));
   } catch {
-    // The daemon has ended, and with it the events.
+    // The daemon has ended, or whoever read the events.
   }
   return EXIT.ok;
 }

@@ -2,12 +2,12 @@ import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { FAULT_LEVELS, type Fault, type FaultLevel, type ParameterSpec } from "../core/fault.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { type Evidence, PROVIDER_NAMES, type Provider, type ProviderName } from "../core/provider.ts";
-import { FAULTS, faultByName } from "../faults/index.ts";
+import { DIALECTS } from "../dialects/index.ts";
+import { FAULTS, type Form, faultByName, formsOf } from "../faults/index.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { COMMON_KEYS } from "../rules/language.ts";
 import type { Call, CliCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
-import { type Form, formsOf } from "./fault-forms.ts";
 import { table, wrapped } from "./help.ts";
 import { message } from "./message.ts";
 import { printOut, type Style, styleFor } from "./print.ts";
@@ -104,7 +104,9 @@ function faultLines(fault: Fault): readonly string[] {
 function faultPage(fault: Fault, { bold }: Style): string {
   const letter = fault.letter === undefined ? "" : ` (${fault.letter})`;
   const keys = Object.entries(fault.parameters).map(([key, spec]) => [`${key}=`, parameterText(spec)] as const);
-  const forms = PROVIDER_NAMES.map((name) => [name, formsOf(fault, PROVIDERS[name])] as const).filter(([, found]) => found.length > 0);
+  const forms = PROVIDER_NAMES.map((name) => [name, formsOf(fault, PROVIDERS[name], DIALECTS)] as const).filter(
+    ([, found]) => found.length > 0,
+  );
   const width = widest(forms.flatMap(([, found]) => found));
   return [
     `${bold(fault.name)}${letter}`,
@@ -124,7 +126,7 @@ function parameterText({ summary, type, choices, default: preset, minimum, maxim
 }
 
 function providerPage(provider: Provider, { bold }: Style): string {
-  const groups = FAULTS.map((fault) => [fault, formsOf(fault, provider)] as const).filter(([, forms]) => forms.length > 0);
+  const groups = FAULTS.map((fault) => [fault, formsOf(fault, provider, DIALECTS)] as const).filter(([, forms]) => forms.length > 0);
   const width = widest(groups.flatMap(([, forms]) => forms));
   const title = ({ name, letter }: Fault) => `${bold(name)}${letter === undefined ? "" : ` (${letter})`}`;
   const intro = "The first form of each fault is its default; variant= chooses another. Variant, status, evidence, source:";
@@ -172,7 +174,7 @@ function asJson({ provider, fault }: Chosen): unknown {
       needs: each.acts === "unavailable" ? each.needs : null,
       terminal: each.terminal,
       keys: each.parameters,
-      forms: Object.fromEntries(providers.map((name) => [name, formsOf(each, PROVIDERS[name])])),
+      forms: Object.fromEntries(providers.map((name) => [name, formsOf(each, PROVIDERS[name], DIALECTS)])),
     })),
     commonKeys: COMMON_KEYS,
     evidence: EVIDENCE_TITLES,

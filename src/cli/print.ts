@@ -5,17 +5,18 @@ type Stream = NodeJS.WriteStream;
 /** Standard error holds log lines that perhaps nobody reads; the end of the program does not wait longer for it. */
 const LAST_LINES_MS_MAX = 1_000;
 
-type Output = { readonly stream: Stream; isGone: boolean; unwritten: number; onEmpty: () => void };
+type Output = { readonly stream: Stream; isGone: boolean; unwritten: number; onEmpty: () => void; onGone: () => void };
 
 const output = outputOf(process.stdout);
 const errors = outputOf(process.stderr);
 
 function outputOf(stream: Stream): Output {
-  const made: Output = { stream, isGone: false, unwritten: 0, onEmpty: () => {} };
+  const made: Output = { stream, isGone: false, unwritten: 0, onEmpty: () => {}, onGone: () => {} };
   // The reader has gone, as with `| head`. Nobody is left to tell.
   stream.on("error", () => {
     made.isGone = true;
     made.onEmpty();
+    made.onGone();
   });
   return made;
 }
@@ -30,6 +31,12 @@ export function keepBelow(line: LineBelow | undefined): void {
 
 export function printOut(text: string): void {
   write(output, text);
+}
+
+/** Calls back when nobody reads standard output any more, as with `| head`. */
+export function whenOutputIsGone(then: () => void): void {
+  if (output.isGone) then();
+  else output.onGone = then;
 }
 
 export function printError(text: string, written?: () => void): void {
@@ -72,7 +79,6 @@ export function hasColor(stream: Stream, environment: Readonly<Record<string, st
 
 export type Style = {
   readonly bold: (text: string) => string;
-  readonly dim: (text: string) => string;
   readonly red: (text: string) => string;
   readonly yellow: (text: string) => string;
 };
@@ -80,7 +86,7 @@ export type Style = {
 export function styleFor(stream: Stream): Style {
   const paint = (open: number, close: number) =>
     hasColor(stream) ? (text: string) => `\x1b[${open}m${text}\x1b[${close}m` : (text: string) => text;
-  return { bold: paint(1, 22), dim: paint(2, 22), red: paint(31, 39), yellow: paint(33, 39) };
+  return { bold: paint(1, 22), red: paint(31, 39), yellow: paint(33, 39) };
 }
 
 /** Characters that a terminal would act on, made visible: text from the wire must not move the cursor. */

@@ -6,7 +6,7 @@ import { PROVIDERS } from "../providers/index.ts";
 import { logLines } from "../shell/log-lines.ts";
 import { originOf } from "../shell/origin.ts";
 import { codeOf } from "../shell/socket-path.ts";
-import { childVariables, type Kept, keptUpstreams, withKeptUpstreams, withoutHttpProxy } from "./child-environment.ts";
+import { childVariables, type Kept, keptUpstreams, socketVariables, withKeptUpstreams, withoutHttpProxy } from "./child-environment.ts";
 import type { Call, CliCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
 import { writeLog } from "./log-writer.ts";
@@ -101,7 +101,7 @@ function variablesOf({ daemon, socket }: RunningProxy, environment: Readonly<Rec
   return {
     ...childVariables(environment, kept, daemon.targets, origins),
     ...withoutHttpProxy(environment, new URL(originOf(daemon.host, daemon.port)).hostname),
-    ...(socket === undefined ? {} : { FAULTPROXY_SOCKET: socket }),
+    ...socketVariables(socket),
   };
 }
 

@@ -2,6 +2,7 @@ import { isInputError } from "../core/errors.ts";
 import { DRAIN_MS_MAX } from "../core/limits.ts";
 import { logLines } from "../shell/log-lines.ts";
 import { banner } from "./boxes.ts";
+import { withoutSocketOfRun } from "./child-environment.ts";
 import type { Call, CliCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
 import { writeLog } from "./log-writer.ts";
@@ -55,7 +56,7 @@ export const SERVE: CliCommand = {
 
 async function serve(call: Call): Promise<number> {
   raiseFetchLimit();
-  const environment = originalEnvironment();
+  const environment = withoutSocketOfRun(originalEnvironment());
   const settings = settingsFrom(call, environment);
   if (isInputError(settings)) {
     message.error(settings.message);

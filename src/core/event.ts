@@ -1,5 +1,5 @@
 import type { DialectName } from "./dialect.ts";
-import type { EndpointKind, ForwardFailure } from "./exchange.ts";
+import type { EndpointKind } from "./exchange.ts";
 import type { ProviderName } from "./provider.ts";
 
 /** One rule's decision on one exchange. */
@@ -21,6 +21,11 @@ export type DecisionEvent = {
   readonly injected: boolean;
 };
 
+/** What became of an exchange towards the client. */
+export type DoneWord = "delivered" | "cut" | "client_gone" | "hang" | "reset" | "close";
+
+export type Skipped = { readonly fault: string; readonly reason: string };
+
 /** How an exchange ended. */
 export type ExchangeEvent = {
   readonly type: "exchange";
@@ -34,10 +39,12 @@ export type ExchangeEvent = {
   readonly model: string | null;
   /** Null where no status was sent. */
   readonly status: number | null;
-  /** `delivered`, `cut`, `client gone`, `hang`, `reset`, `close`; then, after semicolons, what was planned and could not be done. */
-  readonly done: string;
+  readonly done: DoneWord;
   readonly faults: readonly string[];
-  readonly error: ForwardFailure["reason"] | string | null;
+  /** Faults that found nothing they could act on, and why. */
+  readonly skipped: readonly Skipped[];
+  /** The reason in `x-faultproxy-error` where the answer is our own. */
+  readonly error: string | null;
   readonly durationMs: number;
 };
 

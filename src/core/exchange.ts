@@ -44,7 +44,6 @@ export type Received = {
   readonly listenerProvider: ProviderName | undefined;
   /** Aborted when the client has gone. */
   readonly clientGone: AbortSignal;
-  readonly receivedMonotonicMs: number;
 };
 
 /** Faults meet `inference` only; the others are always forwarded unless a rule names their path. */
@@ -78,6 +77,9 @@ export type Identified = Received & {
   readonly upstreamTarget: string;
   /** `upstreamTarget` without its query. */
   readonly path: string;
+  /** `upstreamTarget` behind its path, without the question mark. */
+  readonly query: string;
+  readonly receivedMonotonicMs: number;
 };
 
 /** A response whose head has come. */

@@ -2,7 +2,7 @@ import type { Dialect } from "./dialect.ts";
 import type { Identified, RequestFacts } from "./exchange.ts";
 import type { Frame, Framing } from "./frame.ts";
 import type { HeaderList } from "./headers.ts";
-import type { ErrorContext, Provider } from "./provider.ts";
+import type { ErrorContext, HttpFaultName, Provider } from "./provider.ts";
 import type { Random } from "./random.ts";
 
 /** All that a fault can ask for. Only the shell performs it. */
@@ -28,7 +28,7 @@ export type FaultLevel = (typeof FAULT_LEVELS)[number];
 export type StreamPosition = { readonly unit: "frames" | "tokens" | "bytes" | "ms"; readonly count: number };
 
 /** The kinds of values that a key takes; one parser each. */
-export type ParameterType = "duration" | "position" | "number" | "integer" | "text" | "choice" | "switch" | "rate";
+export type ParameterType = "duration" | "position" | "integer" | "text" | "choice" | "switch" | "rate";
 
 export type ParameterSpec = {
   readonly type: ParameterType;
@@ -70,11 +70,15 @@ type FaultBase = {
   readonly name: string;
   /** The one-letter command. */
   readonly letter?: string;
+  /** The mode for people, where its name would not do. */
+  readonly title?: string;
   readonly level: FaultLevel;
   /** What the client sees, in one line. */
   readonly summary: string;
   /** False: it only delays or paces, and the next rule is looked at too. */
   readonly terminal: boolean;
+  /** Where its forms stand, which `variant=` chooses from: under this name in the providers' error catalogues, or among the errors inside streams. */
+  readonly forms?: HttpFaultName | "stream_errors";
   readonly parameters: Readonly<Record<string, ParameterSpec>>;
 };
 

@@ -68,7 +68,7 @@ export type ErrorEntry = {
   readonly body: (facts: ErrorFacts) => unknown;
   /** Replaces `provider.errorHeaders`; gets `content-type` too. */
   readonly headers?: (facts: ErrorFacts) => HeaderList;
-  /** Set to false where the provider sends no retry hint with this error even though its status is 429 or 503. */
+  /** Set to false where the provider sends no retry hint with this error even though its status is one that has it. */
   readonly retryHint?: boolean;
   /** An answer without output rather than an error: where a stream was asked for, it is one frame of it. */
   readonly isAnswer?: boolean;
@@ -119,6 +119,10 @@ export type Provider = {
   readonly host: string | undefined;
   /** Overrides `host`. */
   readonly hostVariable: string;
+  /** Named in error texts where the request names no model. */
+  readonly usualModel: string;
+  /** A few well-known ones, for the built-in provider's list; it takes any other name as well. */
+  readonly models: readonly string[];
   /** Variables that clients read to find the provider, in the order they are printed, given our own origin (`http://127.0.0.1:8888`). */
   readonly clientVariables: (origin: string) => readonly (readonly [name: string, value: string])[];
   /** What a request to this path is; undefined: inference where it is a POST, else metadata. */

@@ -7,6 +7,7 @@ const OVER_TOKENS_MIN = 27;
 export const contextLength = httpFault({
   name: "context_length",
   letter: "c",
+  title: "📏 Context length exceeded",
   summary: "the prompt is longer than the model's context window",
   adjust: overflowing,
 });

@@ -13,6 +13,7 @@ export const errorEvent: BodyFault = {
   level: "stream",
   summary: "an error inside the 200 stream, in the provider's own form",
   terminal: true,
+  forms: "stream_errors",
   parameters: {
     after: { type: "position", default: "0", summary: "frames, tokens, bytes or time that come before it, in whole frames" },
     variant: { type: "text", summary: "another of the provider's forms; `faultproxy faults PROVIDER` lists them" },

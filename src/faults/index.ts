@@ -37,7 +37,7 @@ import { unknownTool } from "./unknown-tool.ts";
 import { usageMissing } from "./usage-missing.ts";
 import { wrongContentType } from "./wrong-content-type.ts";
 
-export { variantsOf } from "./helpers/variants.ts";
+export { type Form, formsOf, variantsOf } from "./helpers/variants.ts";
 
 /** In the order they are listed to users. */
 export const FAULTS: readonly Fault[] = [

@@ -2,13 +2,17 @@ import type { ForwardFailure, Identified, OpenResponse, RequestFacts } from "../
 import { endToEndHeaders, type HeaderList, withHeader } from "../core/headers.ts";
 import type { Ports } from "../core/ports.ts";
 import { PROVIDERS } from "../providers/index.ts";
-import { ownError } from "./own-error.ts";
+import { ownError } from "./helpers/own-error.ts";
+import { plainBody } from "./helpers/read-facts.ts";
 
 /** `host` is the target's; `expect` was answered by the engine when it read the body. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set(["host", "expect"]);
 const NONE: ReadonlySet<string> = new Set();
+/** No provider takes as much for inference; what is larger is no JSON to the built-in one. */
+const SIMULATED_BODY_BYTES_MAX = 256 * 1024 * 1024;
 
-export type Attempted = { readonly response: OpenResponse; readonly error: string | undefined };
+/** `client_gone`: nobody is left to send a response to. */
+export type Attempted = { readonly response: OpenResponse; readonly error: string | undefined } | "client_gone";
 
 /**
  * Sends the exchange to its target. `plain` asks for an answer without content coding, for faults that must see frames;
@@ -24,7 +28,7 @@ export async function attempt(exchange: Identified, plain: boolean, facts: () =>
     }
     case "simulated": {
       const known = await facts();
-      const bytes = (await exchange.body.whole(Number.MAX_SAFE_INTEGER)) ?? new Uint8Array();
+      const bytes = (await plainBody(exchange, SIMULATED_BODY_BYTES_MAX, ports)) ?? new Uint8Array();
       return { response: await ports.simulate(exchange, known, bytes), error: undefined };
     }
     case "url": {
@@ -37,6 +41,7 @@ export async function attempt(exchange: Identified, plain: boolean, facts: () =>
         body: await exchange.body.forward(),
         signal: exchange.clientGone,
       });
+      if (isFailure(answer) && answer.reason === "client_gone") return "client_gone";
       if (isFailure(answer)) return failed(exchange, answer.reason === "upstream_timeout" ? 504 : 502, answer.reason, answer.detail);
       return { response: { ...answer, headers: endToEnd(answer.headers) }, error: undefined };
     }

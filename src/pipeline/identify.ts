@@ -18,20 +18,21 @@ const BY_HEADER: ReadonlyMap<string, ProviderName> = new Map(
  * Which provider, dialect and kind of endpoint. In this order: path prefix, own port, headers and query, path, shape of
  * the key, the default provider.
  */
-export function identify(received: Received, defaultProvider: ProviderName): Identified {
+export function identify(received: Received, defaultProvider: ProviderName, nowMonotonicMs: number): Identified {
   const { target } = received;
   const slash = target.indexOf("/", 1);
-  const query = target.indexOf("?");
-  const firstEnd = slash < 0 ? (query < 0 ? target.length : query) : query >= 0 && query < slash ? query : slash;
+  const mark = target.indexOf("?");
+  const firstEnd = slash < 0 ? (mark < 0 ? target.length : mark) : mark >= 0 && mark < slash ? mark : slash;
   const prefixed = BY_PREFIX.get(target.slice(1, firstEnd).toLowerCase());
   const rest = target.slice(firstEnd);
   const upstreamTarget = prefixed === undefined ? target : rest.startsWith("/") ? rest : `/${rest}`;
   const queryAt = upstreamTarget.indexOf("?");
   const path = queryAt < 0 ? upstreamTarget : upstreamTarget.slice(0, queryAt);
+  const query = queryAt < 0 ? "" : upstreamTarget.slice(queryAt + 1);
   const provider =
     prefixed ??
     received.listenerProvider ??
-    byHeaderOrQuery(received.headers, queryAt < 0 ? "" : upstreamTarget.slice(queryAt + 1)) ??
+    byHeaderOrQuery(received.headers, query) ??
     byPath(path) ??
     byKey(received.headers) ??
     defaultProvider;
@@ -40,6 +41,8 @@ export function identify(received: Received, defaultProvider: ProviderName): Ide
     provider,
     upstreamTarget,
     path,
+    query,
+    receivedMonotonicMs: nowMonotonicMs,
     kind: kindOf(provider, received.method, path),
     dialect: dialectOf(received.method, path),
   };

@@ -6,7 +6,7 @@ import type { Rule } from "../core/rule.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import type { PlannedFault } from "./decide.ts";
-import { errorContext } from "./error-context.ts";
+import { errorContext } from "./helpers/error-context.ts";
 
 /** A fault that this exchange meets, with all that it may speak of. */
 export type Planned = { readonly rule: Rule; readonly fault: Fault; readonly context: FaultContext };

@@ -1,3 +1,4 @@
+import type { DoneWord, Skipped } from "../core/event.ts";
 import type { Delivery, DeliveryEnd, Identified, OpenResponse } from "../core/exchange.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Decision } from "./decide.ts";
@@ -8,7 +9,7 @@ export type Notes = {
   /** Faults that it met. */
   readonly faults: readonly string[];
   /** Planned faults that found nothing they could act on, and why; known when the answer has ended. */
-  readonly skipped: () => readonly string[];
+  readonly skipped: () => readonly Skipped[];
   /** Why the answer is our own. */
   readonly error: string | undefined;
 };
@@ -31,7 +32,15 @@ export function recordDecisions(exchange: Identified, model: string | undefined,
 
 /** The delivery of a response whose end is recorded. */
 export function delivered(exchange: Identified, response: OpenResponse, notes: Notes, ports: Ports): Delivery {
-  return { kind: "response", response, done: (how) => recordEnd(exchange, response.status, WORDS[how], notes, ports) };
+  return {
+    kind: "response",
+    response,
+    done(how) {
+      // Of a whole answer nothing was sent to a client that had left; of a stream perhaps all but the end.
+      const isUnsent = how === "client_gone" && (response.body === null || response.body instanceof Uint8Array);
+      recordEnd(exchange, isUnsent ? null : response.status, WORDS[how], notes, ports);
+    },
+  };
 }
 
 /** A delivery without a response. */
@@ -42,16 +51,23 @@ export function undelivered(exchange: Identified, kind: Exclude<Delivery["kind"]
   return { kind };
 }
 
-const WORDS: Readonly<Record<DeliveryEnd, string>> = { complete: "delivered", cut: "cut", client_gone: "client gone" };
+/** The client left before there was anything to send. */
+export function abandoned(exchange: Identified, notes: Notes, ports: Ports): Delivery {
+  recordEnd(exchange, null, "client_gone", notes, ports);
+  return { kind: "reset" };
+}
 
-function recordEnd(exchange: Identified, status: number | null, how: string, notes: Notes, ports: Ports): void {
+const WORDS: Readonly<Record<DeliveryEnd, DoneWord>> = { complete: "delivered", cut: "cut", client_gone: "client_gone" };
+
+function recordEnd(exchange: Identified, status: number | null, done: DoneWord, notes: Notes, ports: Ports): void {
   ports.record({
     type: "exchange",
     ...common(exchange, notes.model, ports),
     kind: exchange.kind,
     status,
-    done: [how, ...notes.skipped()].join("; "),
+    done,
     faults: notes.faults,
+    skipped: notes.skipped(),
     error: notes.error ?? null,
     durationMs: Math.round(ports.clock.monotonicMs() - exchange.receivedMonotonicMs),
   });

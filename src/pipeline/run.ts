@@ -1,35 +1,48 @@
-import type { Delivery, Identified, Received, RequestFacts } from "../core/exchange.ts";
+import { BodyCut, type Delivery, type Identified, type Received, type RequestFacts } from "../core/exchange.ts";
 import { headerValue } from "../core/headers.ts";
 import type { Ports } from "../core/ports.ts";
 import { attempt } from "./attempt.ts";
 import { needsPlainAnswer, withBodyFaults } from "./body-faults.ts";
 import { type Decided, decide, needsFacts } from "./decide.ts";
+import { ownError } from "./helpers/own-error.ts";
+import { NO_FACTS, readFacts } from "./helpers/read-facts.ts";
 import { identify } from "./identify.ts";
-import { ownError } from "./own-error.ts";
 import { performBefore } from "./perform-before.ts";
 import { actionsBefore, plannedOf } from "./planned.ts";
-import { NO_FACTS, readFacts } from "./read-facts.ts";
-import { delivered, NOTHING_NOTED, type Notes, recordDecisions, undelivered } from "./record.ts";
+import { abandoned, delivered, NOTHING_NOTED, type Notes, recordDecisions, undelivered } from "./record.ts";
 
 type Facts = () => Promise<RequestFacts>;
 
 /** The way of an exchange through all stages. The engine calls it with each request and delivers what it gives. */
 export function createPipeline(ports: Ports): (received: Received) => Promise<Delivery> {
   return async (received) => {
-    const exchange = identify(received, ports.defaultProvider);
-    if (isWebSocket(exchange)) {
-      const message = "WebSocket connections are not passed through; use HTTP";
-      return ownErrorDelivery(exchange, 501, "websocket_unsupported", message, NOTHING_NOTED, ports);
+    const exchange = identify(received, ports.defaultProvider, ports.clock.monotonicMs());
+    try {
+      return await answered(exchange, ports);
+    } catch (error) {
+      // The rest of an upload never came.
+      if (error instanceof BodyCut || exchange.clientGone.aborted) return abandoned(exchange, NOTHING_NOTED, ports);
+      const message = `a mistake in faultproxy itself (${error instanceof Error ? error.name : typeof error}); please report it`;
+      return ownErrorDelivery(exchange, 500, "internal_error", message, NOTHING_NOTED, ports);
     }
-    const facts = once(() => readFacts(exchange));
-    const { mode, added } = ports.rules.get();
-    if (mode !== undefined || added.length > 0) {
-      const decided = await decideNow(exchange, facts, ports);
-      if (decided.planned.length > 0) return faulted(exchange, decided, facts, ports);
-    }
-    const { response, error } = await attempt(exchange, false, facts, ports);
-    return delivered(exchange, response, error === undefined ? NOTHING_NOTED : { ...NOTHING_NOTED, error }, ports);
   };
+}
+
+async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
+  if (isWebSocket(exchange)) {
+    const message = "WebSocket connections are not passed through; use HTTP";
+    return ownErrorDelivery(exchange, 501, "websocket_unsupported", message, NOTHING_NOTED, ports);
+  }
+  const facts = once(() => readFacts(exchange, ports));
+  const { mode, added } = ports.rules.get();
+  if (mode !== undefined || added.length > 0) {
+    const decided = await decideNow(exchange, facts, ports);
+    if (decided.planned.length > 0) return faulted(exchange, decided, facts, ports);
+  }
+  const attempted = await attempt(exchange, false, facts, ports);
+  if (attempted === "client_gone") return abandoned(exchange, NOTHING_NOTED, ports);
+  const { response, error } = attempted;
+  return delivered(exchange, response, error === undefined ? NOTHING_NOTED : { ...NOTHING_NOTED, error }, ports);
 }
 
 /** An exchange that meets at least one fault. */
@@ -50,8 +63,11 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
     const message = "the upstream closed the connection before it had answered";
     return ownErrorDelivery(exchange, 502, "upstream_closed_early", message, notes, ports);
   }
-  const { response, error } =
+  if (exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
+  const attempted =
     before === undefined ? await attempt(exchange, needsPlainAnswer(faults), facts, ports) : { response: before, error: undefined };
+  if (attempted === "client_gone") return abandoned(exchange, notes, ports);
+  const { response, error } = attempted;
   const worked = withBodyFaults(response, faults, exchange, ports);
   return delivered(exchange, worked.response, { ...notes, skipped: worked.skipped, error }, ports);
 }

@@ -298,6 +298,8 @@ export const anthropic: Provider = {
   },
   host: "https://api.anthropic.com",
   hostVariable: "ANTHROPIC_REAL_HOST",
+  usualModel: "claude-opus-4-5-20251101",
+  models: ["claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929", "claude-haiku-4-5-20251001"],
   clientVariables: (origin) => [
     ["ANTHROPIC_HOST", origin],
     ["ANTHROPIC_BASE_URL", origin],

@@ -197,6 +197,8 @@ export const databricks: Provider = {
   // Every workspace has its own.
   host: undefined,
   hostVariable: "DATABRICKS_REAL_HOST",
+  usualModel: "databricks-gpt-oss-120b",
+  models: ["databricks-claude-sonnet-4-5", "databricks-meta-llama-3-3-70b-instruct", "databricks-gpt-oss-120b"],
   // The bare origin: Goose's OAuth joins `oidc/…` without keeping a prefix, and the Databricks SDKs cut paths off.
   clientVariables: (origin) => [["DATABRICKS_HOST", origin]],
   kindOf: (path) => {

@@ -283,6 +283,8 @@ export const google: Provider = {
   },
   host: "https://generativelanguage.googleapis.com",
   hostVariable: "GOOGLE_REAL_HOST",
+  usualModel: "gemini-2.5-pro",
+  models: ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-embedding-001"],
   clientVariables: (origin) => [
     ["GOOGLE_HOST", origin],
     ["GOOGLE_GEMINI_BASE_URL", origin],

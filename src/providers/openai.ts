@@ -346,6 +346,8 @@ export const openai: Provider = {
   },
   host: "https://api.openai.com",
   hostVariable: "OPENAI_REAL_HOST",
+  usualModel: "gpt-4o",
+  models: ["gpt-5.1", "gpt-5-mini", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small"],
   // OPENAI_HOST is joined with v1/… by its readers; the two others already end where the SDKs append `/chat/completions`.
   clientVariables: (origin) => [
     ["OPENAI_HOST", origin],

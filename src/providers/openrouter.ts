@@ -26,6 +26,9 @@ function contextText(facts: ErrorFacts): string {
 
 const PROVIDER_ERROR = "Provider returned error";
 
+/** openrouter.ai/docs/api/reference/errors-and-debugging */
+const HINTING: readonly number[] = [429, 503];
+
 const errors: ErrorCatalogue = {
   context_length: [
     entry("endpoint", 400, "F", "badlogic/pi-mono packages/ai/src/utils/overflow.ts:16 (the first two sentences)", (facts) =>
@@ -166,6 +169,8 @@ export const openrouter: Provider = {
   },
   host: "https://openrouter.ai",
   hostVariable: "OPENROUTER_REAL_HOST",
+  usualModel: "openai/gpt-4o",
+  models: ["openai/gpt-4o", "anthropic/claude-sonnet-4.5", "google/gemini-2.5-flash", "deepseek/deepseek-chat-v3.1"],
   // The bare origin: its reader joins `api/v1/…`, which no other provider has.
   clientVariables: (origin) => [["OPENROUTER_HOST", origin]],
   kindOf: (path) => {
@@ -178,7 +183,7 @@ export const openrouter: Provider = {
     return undefined;
   },
   errors,
-  errorHeaders: (facts, of) => [...identityHeaders(facts), ...(hintsRetry(facts, of) ? [retryAfter(facts, "Retry-After")] : [])],
+  errorHeaders: (facts, of) => [...identityHeaders(facts), ...(hintsRetry(facts, of, HINTING) ? [retryAfter(facts, "Retry-After")] : [])],
   streamErrors: {
     chat: [
       {

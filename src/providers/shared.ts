@@ -95,11 +95,12 @@ export function grouped(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-const RETRYABLE: ReadonlySet<number> = new Set([429, 503, 529]);
+/** Only a 429 is known to say when to come back, unless the provider documents more. */
+const HINTING: readonly number[] = [429];
 
 /** Does the provider say here when to come back? Goes by the status that is really sent. */
-export function hintsRetry(facts: ErrorFacts, of: ErrorEntry): boolean {
-  return of.retryHint !== false && RETRYABLE.has(facts.status);
+export function hintsRetry(facts: ErrorFacts, of: ErrorEntry, hinting: readonly number[] = HINTING): boolean {
+  return of.retryHint !== false && hinting.includes(facts.status);
 }
 
 export function retryAfter(facts: ErrorFacts, name = "retry-after"): readonly [string, string] {

@@ -80,6 +80,8 @@ export const tetrate: Provider = {
   },
   host: "https://api.router.tetrate.ai",
   hostVariable: "TETRATE_REAL_HOST",
+  usualModel: "gpt-4o",
+  models: ["gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash"],
   // With the slash: Goose joins `v1/…` by RFC 3986, and its older versions do not add the slash that keeps the prefix.
   clientVariables: (origin) => [["TETRATE_HOST", `${origin}/tetrate/`]],
   kindOf: (path) => {

@@ -26,13 +26,16 @@ function share(value: number, expected: string): Parsed<ParsedAmount> {
   return { ok: true, value: value === 1 ? { kind: "all" } : { kind: "share", share: value } };
 }
 
+/** All digits that a share can have, never with an exponent. */
+const PERCENT = new Intl.NumberFormat("en", { useGrouping: false, maximumSignificantDigits: 15 });
+
 /** The amount as it is typed. */
 export function amountText(amount: Amount): string {
   switch (amount.kind) {
     case "count":
       return String(amount.remaining);
     case "share":
-      return `${Number((amount.share * 100).toFixed(6))}%`;
+      return `${PERCENT.format(amount.share * 100)}%`;
     case "all":
       return "*";
   }

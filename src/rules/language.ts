@@ -130,12 +130,12 @@ function draftOf(
     if (seen.has(key)) return inputError(`${key}= is given twice`);
     seen.add(key);
     const refuse = (expected: string) => inputError(`${key}=${text}: expected ${expected}`);
-    const spec = fault.parameters[key];
+    const spec = Object.hasOwn(fault.parameters, key) ? fault.parameters[key] : undefined;
     if (spec !== undefined) {
       const parsed = parseParameter(key, spec, text);
       if (!parsed.ok) return refuse(parsed.expected);
       if (key === "variant") {
-        const variants = variantsOf(fault.name, Object.values(PROVIDERS), Object.values(DIALECTS));
+        const variants = variantsOf(fault, Object.values(PROVIDERS), DIALECTS);
         if (variants.length > 0 && !variants.includes(String(parsed.value))) {
           return refuse(`one of ${variants.join(", ")}${didYouMean(text, variants)}`);
         }
@@ -149,7 +149,7 @@ function draftOf(
       if (!added) return inputError("id= names a rule that is kept beside the mode: add … id=NAME");
       if (!/^[a-z0-9][a-z0-9_.-]{0,63}$/i.test(text) || text === "mode") return refuse("letters, digits, - _ . (at most 64), and not mode");
       id = text;
-    } else if (key in COMMON_KEYS) {
+    } else if (Object.hasOwn(COMMON_KEYS, key)) {
       const parsed = parseAimKey(key, text);
       if (!parsed.ok) return refuse(parsed.expected);
       Object.assign(aim, parsed.value);

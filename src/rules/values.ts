@@ -81,8 +81,6 @@ function parseTyped(key: string, spec: ParameterSpec, text: string): Parsed<Para
       return parseDuration(text, key === "retry_after" ? "s" : "ms");
     case "position":
       return parsePosition(text);
-    case "number":
-      return /^\d+(\.\d+)?$/.test(text) ? good(Number(text)) : bad("a number");
     case "integer":
       return parseInteger(text, spec.minimum ?? 0, spec.maximum ?? Number.MAX_SAFE_INTEGER);
     case "rate":

@@ -11,6 +11,7 @@ import { createPipeline } from "../pipeline/run.ts";
 import { applyCommand } from "../rules/apply.ts";
 import { type Command, parseCommand } from "../rules/language.ts";
 import { createSimulator } from "../simulator/simulator.ts";
+import { decoded } from "./decoded.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
 import { targetsOf } from "./targets.ts";
@@ -73,6 +74,7 @@ export function startDaemon(settings: Settings, environment: Readonly<Record<str
     },
     forward: engine.forward,
     simulate: createSimulator(settings, REAL_CLOCK),
+    decoded,
     record(event: FaultproxyEvent) {
       if (event.type === "decision" && event.injected) injections++;
       if (event.type === "exchange") running--;

@@ -26,12 +26,16 @@ export function logLines({ logFormat, logLevel, rules, visible }: LogOptions): L
 
 function levelOf(event: FaultproxyEvent): Level {
   if (event.type === "decision") return event.injected ? "warn" : "debug";
-  return event.error === null || event.error === "client_gone" ? "info" : "error";
+  return event.error === null ? "info" : "error";
 }
 
 function exchangeLine(event: ExchangeEvent, visible: (text: string) => string): string {
-  const { exchange, method, path, provider, status, durationMs, done, error } = event;
-  const notes = [...(error === null ? [] : [error]), ...(done === "delivered" || done === error ? [] : [done])];
+  const { exchange, method, path, provider, status, durationMs, done, skipped, error } = event;
+  const notes = [
+    ...(error === null ? [] : [error]),
+    ...(done === "delivered" ? [] : [done.replaceAll("_", " ")]),
+    ...skipped.map(({ fault, reason }) => `${fault} not done: ${reason}`),
+  ];
   const noted = notes.length === 0 ? "" : ` (${visible(notes.join("; "))})`;
   return `${clockTime(event.time)} #${exchange} ${visible(method)} ${visible(path)} → ${provider} ${status ?? "no status"} ${durationMs} ms${noted}`;
 }

@@ -1,18 +1,13 @@
 import type { Rule } from "../core/rule.ts";
+import { faultByName } from "../faults/index.ts";
 import { amountText } from "../rules/amount.ts";
 import { splitWords } from "../rules/words.ts";
-
-const TITLES: Readonly<Record<string, string>> = {
-  context_length: "📏 Context length exceeded",
-  rate_limit: "⏱️ Rate limit exceeded",
-  server_error: "💥 Unknown server error",
-};
 
 /** The mode for people: what happens, and to how many requests. */
 export function modeTitle(mode: Rule | undefined): string {
   if (mode === undefined) return "✅ No error (pass through)";
   const name = mode.fault.replaceAll("_", " ");
-  const title = TITLES[mode.fault] ?? `💥 ${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  const title = faultByName(mode.fault)?.title ?? `💥 ${name.charAt(0).toUpperCase()}${name.slice(1)}`;
   return `${title} (${[amountTitle(mode), ...keysOf(mode)].join(", ")})`;
 }
 

@@ -1,21 +1,10 @@
-import type { ProviderName } from "../core/provider.ts";
 import type { EndpointRequest } from "./endpoints.ts";
-
-/** A few well-known models a provider; the built-in provider takes any other name as well. */
-const MODELS: Readonly<Record<ProviderName, readonly string[]>> = {
-  openai: ["gpt-5.1", "gpt-5-mini", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small"],
-  anthropic: ["claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929", "claude-haiku-4-5-20251001"],
-  google: ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-embedding-001"],
-  openrouter: ["openai/gpt-4o", "anthropic/claude-sonnet-4.5", "google/gemini-2.5-flash", "deepseek/deepseek-chat-v3.1"],
-  tetrate: ["gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash"],
-  databricks: ["databricks-claude-sonnet-4-5", "databricks-meta-llama-3-3-70b-instruct", "databricks-gpt-oss-120b"],
-};
 
 const CONTEXT_TOKENS = 200_000;
 const OUTPUT_TOKENS = 65_536;
 
 export function modelList(request: EndpointRequest): unknown {
-  const names = MODELS[request.provider.name];
+  const names = request.provider.models;
   const data = names.map((name) => modelOf(request, name));
   switch (formOf(request)) {
     case "openai":

@@ -88,7 +88,7 @@ function inference(run: Run, dialect: Dialect, body: Uint8Array): OpenResponse |
 
 function streamed(run: Run, dialect: Dialect, answer: Answer, envelope: Envelope): OpenResponse {
   const { exchange, facts, settings, clock } = run;
-  const framing = dialect.framing(exchange.path, queryOf(exchange.upstreamTarget));
+  const framing = dialect.framing(exchange.path, exchange.query);
   const frames = dialect.frames(answer, envelope, facts).map(({ event, data }, index) => framing.render(event, data, index));
   if (framing.trailer !== "") frames.push(encoder.encode(framing.trailer));
   return {
@@ -122,11 +122,6 @@ function parseJson(body: Uint8Array): unknown {
   } catch {
     return undefined;
   }
-}
-
-function queryOf(target: string): string {
-  const at = target.indexOf("?");
-  return at < 0 ? "" : target.slice(at + 1);
 }
 
 function secondsOf(clock: Clock): number {

@@ -112,6 +112,23 @@ test("the command can steer the proxy through its control socket", async () => {
   expect(out).toContain("Context length exceeded (3 remaining)");
 });
 
+test("the command can start a proxy of its own", async () => {
+  const folder = temporaryFolder();
+  const script = `
+    const child = Bun.spawn([process.execPath, process.argv[1], "serve", "--simulate", "--port", "0", "--no-stdin", "--log-format", "json"], { stdout: "pipe" });
+    const { value } = await child.stdout.getReader().read();
+    process.stdout.write(value);
+    child.kill();
+    process.exit(await child.exited);
+  `;
+  const { code, out } = await faultproxy(["run", "--simulate", "--", process.execPath, "-e", script, MAIN], {
+    environment: { XDG_RUNTIME_DIR: folder.path },
+  });
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ type: "listening", socket: expect.stringContaining(folder.path) });
+  folder.remove();
+});
+
 describe("signals", () => {
   const counting = `
 const got = [];

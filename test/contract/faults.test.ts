@@ -79,6 +79,7 @@ function contextOf(of: Case, stream: boolean, parameters: Parameters): FaultCont
       kind: "inference",
       upstreamTarget: target,
       path,
+      query: target.split("?")[1] ?? "",
     },
     provider: of.provider,
     dialect: of.dialect,

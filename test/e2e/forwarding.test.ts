@@ -196,12 +196,13 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
   });
 
   test("a stream that is cut before its first event is a cut, not an error of ours", async () => {
-    answer = async ({ socket }) => {
-      socket.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
-      await Bun.sleep(50);
-      socket.resetAndDestroy();
-    };
+    const before = upstream.seen.length;
+    answer = ({ socket }) => void socket.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
     const { socket, ended, text } = rawConnection(daemon.port, request("POST", "/v1/chat/completions", {}, "{}"));
+    const seen = await eventually(() => upstream.seen[before], "the request");
+    // Another answer that has come through after it: the head before it has come as well.
+    await through(request("GET", "/v1/models"));
+    seen.socket.resetAndDestroy();
     expect(await ended.promise).toBe("rst");
     expect(text()).not.toContain("502");
     socket.destroy();

@@ -93,6 +93,8 @@ export const FAKE_PROVIDER: Provider = {
   recognition: { prefixes: [], headers: [], query: [], paths: [], keyPrefixes: [] },
   host: undefined,
   hostVariable: "",
+  usualModel: "",
+  models: [],
   clientVariables: () => [],
   kindOf: () => undefined,
   errors: {
@@ -135,6 +137,7 @@ export function contextWith(parameters: Parameters, options: ContextOptions = {}
       kind: "inference",
       upstreamTarget: "/v1/chat/completions",
       path: "/v1/chat/completions",
+      query: "",
     },
     provider: FAKE_PROVIDER,
     dialect: "dialect" in options ? options.dialect : FAKE_DIALECT,

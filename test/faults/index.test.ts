@@ -49,7 +49,9 @@ describe("the list of faults", () => {
 
 test("variants are those of all providers and dialects, each once", () => {
   const providers = [FAKE_PROVIDER, { ...FAKE_PROVIDER, streamErrors: { chat: FAKE_DIALECT.streamErrors } }];
-  expect(variantsOf("rate_limit", providers, [FAKE_DIALECT])).toEqual(["tokens", "told_in_body", "page"]);
-  expect(variantsOf("error_event", providers, [FAKE_DIALECT])).toEqual(["plain", "bare"]);
-  expect(variantsOf("cut", providers, [FAKE_DIALECT])).toEqual([]);
+  const dialects = { chat: FAKE_DIALECT, responses: FAKE_DIALECT, messages: FAKE_DIALECT, gemini: FAKE_DIALECT };
+  const variants = (name: string) => FAULTS.filter((fault) => fault.name === name).map((fault) => variantsOf(fault, providers, dialects));
+  expect(variants("rate_limit")).toEqual([["tokens", "told_in_body", "page"]]);
+  expect(variants("error_event")).toEqual([["plain", "bare"]]);
+  expect(variants("cut")).toEqual([[]]);
 });

@@ -153,8 +153,9 @@ describe("malformed_frame", () => {
   });
 
   test("never cuts a character in two", () => {
+    const wholeCharacters = fc.string({ unit: "grapheme" }).filter((words) => !words.includes("\ufffd"));
     fc.assert(
-      fc.property(fc.string({ unit: "grapheme" }), (words) => {
+      fc.property(wholeCharacters, (words) => {
         const frames = framesOf([text(words)]);
         expect(textOver(actionsOver("malformed_frame", frames))).not.toContain("\ufffd");
       }),

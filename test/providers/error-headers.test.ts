@@ -38,7 +38,20 @@ test.each(["insufficient_quota", "credit_balance_exhausted"])("OpenAI's %s hints
 test("hints go by the status that is sent, not by the entry's", () => {
   const overloaded = entryOf("openai", "server_error");
   expect(send("openai", overloaded).headers["retry-after"]).toBeUndefined();
-  expect(send("openai", overloaded, { status: 503 }).headers["retry-after"]).toBe("2");
+  expect(send("openai", overloaded, { status: 429 }).headers["retry-after"]).toBe("2");
+});
+
+test.each([
+  ["openai", undefined],
+  ["anthropic", undefined],
+  ["google", undefined],
+  ["tetrate", undefined],
+  ["databricks", undefined],
+  ["openrouter", "2"],
+] as const)("of 503 and 529, only those of the provider that documents it hint a retry: %s", (provider, hint) => {
+  const { status, headers } = send(provider, entryOf(provider, "overloaded"));
+  expect([503, 529]).toContain(status);
+  expect(headers["retry-after"]).toBe(hint as string);
 });
 
 test("Anthropic's request-id header repeats the body's, whichever is asked for first", () => {

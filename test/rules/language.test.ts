@@ -146,7 +146,27 @@ describe("mistakes say what is wrong and what would be right", () => {
 });
 
 test("no text makes the parser throw", () => {
-  const words = fc.constantFrom("c", "r", "add", "rm", "30%", "*", "model=", "after=5", '"', "'", "\\", "=", "%", "n", "-1", "id=a");
+  const words = fc.constantFrom(
+    "c",
+    "r",
+    "add",
+    "rm",
+    "30%",
+    "*",
+    "model=",
+    "after=5",
+    '"',
+    "'",
+    "\\",
+    "=",
+    "%",
+    "n",
+    "-1",
+    "id=a",
+    "constructor=5",
+    "__proto__=5",
+    "toString",
+  );
   const text = fc.oneof(
     fc.string({ maxLength: 40 }),
     fc.array(words, { maxLength: 6 }).map((parts) => parts.join(" ")),
@@ -162,7 +182,7 @@ test("no text makes the parser throw", () => {
 
 test("a rule's own text says the same rule", () => {
   const fault = fc.constantFrom("c", "rate_limit", "cut", "latency");
-  const amount = fc.constantFrom("", "3", "*", "12.5%", "0.25");
+  const amount = fc.constantFrom("", "3", "*", "12.5%", "0.25", "0.0000001%", "33.333333333333%");
   const keys = fc.subarray([
     "provider=openai",
     "model=gpt*",

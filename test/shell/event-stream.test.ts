@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
 import { createEventLog } from "../../src/shell/event-log.ts";
 import { eventStream } from "../../src/shell/event-stream.ts";
 import { exchangeEvent } from "./support.ts";
@@ -18,19 +19,53 @@ async function nextLines(reader: {
     .map((line) => JSON.parse(line));
 }
 
-test("a reader that is too slow loses events and is told how many", async () => {
+test("a reader that is too slow loses events, and is told how many at the place where they are missing", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.oneof(fc.integer({ min: 1, max: 900 }), fc.constant("read" as const)), { maxLength: 20 }),
+      async (steps) => {
+        const log = createEventLog();
+        const reader = eventStream(log, true, forever, 700).getReader();
+        let added = 0;
+        let expected = 1;
+        const check = async () => {
+          for (const line of await nextLines(reader)) {
+            if (line.type === "dropped") expected += line.count ?? Number.NaN;
+            else if (line.type === "exchange") expect(line.exchange).toBe(expected++);
+          }
+        };
+        await check();
+        for (const step of steps) {
+          if (step === "read") {
+            if (expected <= added) await check();
+          } else for (let i = 0; i < step; i++) log.add(exchangeEvent(++added));
+        }
+        while (expected <= added) await check();
+        expect(expected).toBe(added + 1);
+      },
+    ),
+  );
+});
+
+test("with more waiting than it may, the newest are the ones that are lost", async () => {
   const log = createEventLog();
   const reader = eventStream(log, true, forever, 3).getReader();
   for (let id = 1; id <= 10; id++) log.add(exchangeEvent(id));
-  expect(await nextLines(reader)).toMatchObject([
-    { exchange: 1 },
-    { exchange: 2 },
-    { exchange: 3 },
-    FOLLOWING,
-    { type: "dropped", count: 7 },
-  ]);
+  expect(await nextLines(reader)).toMatchObject([FOLLOWING, { exchange: 1 }, { exchange: 2 }, { type: "dropped", count: 8 }]);
   log.add(exchangeEvent(11));
   expect(await nextLines(reader)).toMatchObject([{ exchange: 11 }]);
+});
+
+test("readers that do not follow leave nothing behind", async () => {
+  const over = new AbortController();
+  let listening = 0;
+  const add = over.signal.addEventListener.bind(over.signal);
+  over.signal.addEventListener = ((...words: Parameters<typeof add>) => {
+    listening++;
+    add(...words);
+  }) as typeof add;
+  for (let i = 0; i < 3; i++) await new Response(eventStream(createEventLog(), false, over.signal)).text();
+  expect(listening).toBe(0);
 });
 
 test("a reader that waits gets each event when it comes", async () => {

@@ -59,7 +59,7 @@ describe("levels", () => {
     failed: exchangeEvent(1, { error: "upstream_refused", status: 502 }),
     injected: decision(),
     request: exchangeEvent(1),
-    left: exchangeEvent(1, { error: "client_gone", status: null }),
+    left: exchangeEvent(1, { done: "client_gone", status: null }),
     passedOver: decision({ injected: false }),
   };
   test.each<[LogOptions["logLevel"], readonly string[]]>([

@@ -33,6 +33,7 @@ export function exchangeEvent(id: number, changes: Partial<ExchangeEvent> = {}):
     status: 200,
     done: "delivered",
     faults: [],
+    skipped: [],
     error: null,
     durationMs: 34,
     ...changes,

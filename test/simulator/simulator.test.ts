@@ -6,7 +6,7 @@ import { BodyCut, type Chunks, type Identified, type OpenResponse } from "../../
 import { headerValue } from "../../src/core/headers.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../../src/core/provider.ts";
 import { DIALECTS, dialectOfPath } from "../../src/dialects/index.ts";
-import { NO_FACTS } from "../../src/pipeline/read-facts.ts";
+import { NO_FACTS } from "../../src/pipeline/helpers/read-facts.ts";
 import { createSimulator, type SimulatorSettings } from "../../src/simulator/simulator.ts";
 import { exchange, fakeClock } from "../support.ts";
 
@@ -34,6 +34,7 @@ function exchangeOf({ provider = "openai", method = "POST", target, body, id = 1
     target,
     upstreamTarget: target,
     path,
+    query: target.split("?")[1] ?? "",
     dialect: dialect?.name,
     body: { lengthBytes: bytes.length, whole: async () => bytes, forward: async () => bytes },
     ...changes,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { NO_FACTS } from "../../src/pipeline/read-facts.ts";
+import { NO_FACTS } from "../../src/pipeline/helpers/read-facts.ts";
 import { answerTo } from "../../src/simulator/answer.ts";
 import { mayAskForJson, structuredOutput } from "../../src/simulator/structured-output.ts";
 

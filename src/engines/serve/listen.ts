@@ -53,7 +53,6 @@ function receive(request: Request, options: ListenOptions): Received | Response 
     body: requestBody(request, contentLength),
     listenerProvider: options.provider,
     clientGone: request.signal,
-    receivedMonotonicMs: performance.now(),
   };
 }
 
@@ -81,14 +80,14 @@ function perform(delivery: Delivery, clientGone: AbortSignal): Response | Promis
         }),
       );
     case "response":
-      return respond(delivery.response, delivery.done);
+      return respond(delivery.response, delivery.done, clientGone);
   }
 }
 
-function respond({ status, reason, headers, body }: OpenResponse, done: (how: DeliveryEnd) => void): Response {
+function respond({ status, reason, headers, body }: OpenResponse, done: (how: DeliveryEnd) => void, clientGone: AbortSignal): Response {
   const init: ResponseInit = { status, statusText: reason, headers: headers as [string, string][] };
   if (body !== null && !(body instanceof Uint8Array)) return new Response(streamOfChunks(body, done), init);
-  done("complete");
+  done(clientGone.aborted ? "client_gone" : "complete");
   return new Response(body as Uint8Array<ArrayBuffer> | null, init);
 }
 

@@ -1,4 +1,4 @@
-import type { Chunks, RequestBody } from "../../core/exchange.ts";
+import { BodyCut, type Chunks, type RequestBody } from "../../core/exchange.ts";
 import { REQUEST_BUFFER_BYTES_MAX } from "../../core/limits.ts";
 import { chunksAgain, chunksOfStream } from "./chunks.ts";
 
@@ -10,7 +10,9 @@ export function requestBody(request: Request, contentLength: string | undefined)
   const lengthBytes = contentLength === undefined ? undefined : Number(contentLength);
   let bytes: Promise<Uint8Array> | undefined;
   const inOnePiece = () => {
-    bytes ??= request.bytes();
+    bytes ??= request.bytes().catch(() => {
+      throw new BodyCut("reset");
+    });
     return bytes;
   };
   if (lengthBytes !== undefined) {

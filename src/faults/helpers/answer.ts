@@ -57,8 +57,7 @@ export function renderedFrames(framing: Framing, payloads: readonly Payload[]): 
 
 /** How the answer to this request is framed, if it is streamed. */
 export function framingOf({ exchange }: FaultContext, dialect: Dialect): Framing {
-  const queryAt = exchange.upstreamTarget.indexOf("?");
-  return dialect.framing(exchange.path, queryAt < 0 ? "" : exchange.upstreamTarget.slice(queryAt + 1));
+  return dialect.framing(exchange.path, exchange.query);
 }
 
 /** A 200 with the headers of this provider's good answers. */

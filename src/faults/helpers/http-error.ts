@@ -7,6 +7,7 @@ import { numberOf, textOf } from "./parameters.ts";
 type HttpFaultOptions = {
   readonly name: HttpFaultName;
   readonly letter?: string;
+  readonly title?: string;
   readonly summary: string;
   /** Whether `retry_after=` means something for this error. */
   readonly retryAfter?: boolean;
@@ -32,13 +33,15 @@ const RETRY_AFTER = {
 const BODILESS_STATUSES: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** A fault that is an entry of the provider's error catalogue. */
-export function httpFault({ name, letter, summary, retryAfter, adjust = (context) => context }: HttpFaultOptions): BeforeFault {
+export function httpFault({ name, letter, title, summary, retryAfter, adjust = (context) => context }: HttpFaultOptions): BeforeFault {
   return {
     name,
     ...(letter === undefined ? {} : { letter }),
+    ...(title === undefined ? {} : { title }),
     level: "http",
     summary,
     terminal: true,
+    forms: name,
     parameters: retryAfter ? { ...SHAPING, ...RETRY_AFTER } : SHAPING,
     acts: "before",
     plan: (context) => [{ kind: "respond", ...httpError(name, { ...context, errorContext: adjust(context.errorContext) }) }],

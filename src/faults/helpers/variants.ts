@@ -1,22 +1,40 @@
-import type { Dialect } from "../../core/dialect.ts";
-import { HTTP_FAULT_NAMES, type HttpFaultName, type Provider } from "../../core/provider.ts";
+import { DIALECT_NAMES, type Dialect, type DialectName } from "../../core/dialect.ts";
+import type { Fault } from "../../core/fault.ts";
+import type { Evidence, Provider } from "../../core/provider.ts";
+
+export type Dialects = Readonly<Record<DialectName, Pick<Dialect, "streamErrors">>>;
+
+/** One way in which a provider tells an error. */
+export type Form = {
+  readonly variant: string;
+  /** Of an error inside a stream; null where it is a whole answer. */
+  readonly dialect: DialectName | null;
+  readonly status: number;
+  readonly evidence: Evidence;
+  readonly source: string;
+};
 
 /**
- * Every value that `variant=` can take for a fault, over the given providers and dialects, each once; none where the
- * fault has no variants. The catalogues are handed in because faults know providers and dialects as types only.
+ * The forms that a fault has with a provider, the default first; none where the fault has only one way to show. The
+ * dialects are handed in because faults know them as types only.
  */
-export function variantsOf(faultName: string, providers: readonly Provider[], dialects: readonly Dialect[]): readonly string[] {
-  const entries = isHttpFaultName(faultName)
-    ? providers.flatMap((provider) => provider.errors[faultName])
-    : faultName === "error_event"
-      ? [
-          ...dialects,
-          ...providers.flatMap((provider) => Object.values(provider.streamErrors).map((streamErrors) => ({ streamErrors }))),
-        ].flatMap(({ streamErrors }) => streamErrors)
-      : [];
-  return [...new Set(entries.map((entry) => entry.variant))];
+export function formsOf({ forms }: Fault, provider: Provider, dialects: Dialects): readonly Form[] {
+  if (forms === undefined) return [];
+  if (forms !== "stream_errors") {
+    return provider.errors[forms].map(({ variant, status, evidence, source }) => ({ variant, dialect: null, status, evidence, source }));
+  }
+  return DIALECT_NAMES.flatMap((dialect) =>
+    (provider.streamErrors[dialect] ?? dialects[dialect].streamErrors).map(({ variant, evidence, source }) => ({
+      variant,
+      dialect,
+      status: 200,
+      evidence,
+      source,
+    })),
+  );
 }
 
-function isHttpFaultName(name: string): name is HttpFaultName {
-  return (HTTP_FAULT_NAMES as readonly string[]).includes(name);
+/** Every value that `variant=` can take for a fault, each once. */
+export function variantsOf(fault: Fault, providers: readonly Provider[], dialects: Dialects): readonly string[] {
+  return [...new Set(providers.flatMap((provider) => formsOf(fault, provider, dialects).map(({ variant }) => variant)))];
 }

@@ -1,7 +1,7 @@
-import type { Clock } from "../core/clock.ts";
-import { BodyCut, type Chunks } from "../core/exchange.ts";
-import type { Action, FrameFault } from "../core/fault.ts";
-import type { Frame, Framing } from "../core/frame.ts";
+import type { Clock } from "../../core/clock.ts";
+import { BodyCut, type Chunks } from "../../core/exchange.ts";
+import type { Action, FrameFault } from "../../core/fault.ts";
+import type { Frame, Framing } from "../../core/frame.ts";
 
 const forever = new Promise<never>(() => {});
 

@@ -1,17 +1,8 @@
-import type { Identified, RequestFacts } from "../core/exchange.ts";
-import { headerValue } from "../core/headers.ts";
-import type { ErrorContext, ProviderName } from "../core/provider.ts";
-import type { Random } from "../core/random.ts";
-
-/** Named in error texts where the request names no model. */
-const USUAL_MODEL: Readonly<Record<ProviderName, string>> = {
-  openai: "gpt-4o",
-  anthropic: "claude-opus-4-5-20251101",
-  google: "gemini-2.5-pro",
-  openrouter: "openai/gpt-4o",
-  tetrate: "gpt-4o",
-  databricks: "databricks-gpt-oss-120b",
-};
+import type { Identified, RequestFacts } from "../../core/exchange.ts";
+import { headerValue } from "../../core/headers.ts";
+import type { ErrorContext } from "../../core/provider.ts";
+import type { Random } from "../../core/random.ts";
+import { PROVIDERS } from "../../providers/index.ts";
 
 /** Context windows in tokens by the beginning of the model's name, longest beginnings first. */
 const CONTEXT_TOKENS: readonly (readonly [beginning: string, tokens: number])[] = [
@@ -34,7 +25,7 @@ const RETRY_AFTER_SECONDS_USUAL = 2;
 
 /** All that an error text may speak of, from the request where it tells. */
 export function errorContext(exchange: Identified, facts: RequestFacts, random: Random, wallMs: number): ErrorContext {
-  const model = facts.model ?? USUAL_MODEL[exchange.provider];
+  const model = facts.model ?? PROVIDERS[exchange.provider].usualModel;
   const bare = model.slice(model.lastIndexOf("/") + 1).toLowerCase();
   const contextTokensMax = CONTEXT_TOKENS.find(([beginning]) => bare.startsWith(beginning))?.[1] ?? CONTEXT_TOKENS_USUAL;
   return {
