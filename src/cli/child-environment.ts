@@ -1,7 +1,8 @@
-import { checkUpstream } from "../config/upstream.ts";
+import { isInputError } from "../core/errors.ts";
 import type { Target } from "../core/ports.ts";
 import { PROVIDER_NAMES, type Provider, type ProviderName } from "../core/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
+import { parseUpstream } from "../shell/targets.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -13,20 +14,31 @@ export type Kept = {
   readonly base: string;
 };
 
+/** A variable that points a provider's clients somewhere that cannot be forwarded to. */
+export type Unusable = { readonly provider: ProviderName; readonly variable: string; readonly mistake: string };
+
 /**
  * A variable that points a provider's clients somewhere is about to point them at us; where it pointed becomes the
  * provider's host, so that the same requests reach the same server. The path that clients expect in the variable
  * (`/v1` in OPENAI_BASE_URL) comes with their requests and is taken off. The first variable of a provider counts.
  */
-export function keptUpstreams(environment: Environment): readonly Kept[] {
-  return PROVIDER_NAMES.flatMap((provider) => {
-    if ((environment[PROVIDERS[provider].hostVariable] ?? "") !== "") return [];
-    for (const [variable, path] of expectedPaths(PROVIDERS[provider])) {
-      const target = checkUpstream(environment[variable] ?? "");
-      if (target.ok && target.value.kind === "url") return [{ provider, variable, base: withoutEnd(target.value.base, path) }];
-    }
-    return [];
-  });
+export function keptUpstreams(environment: Environment): { readonly kept: readonly Kept[]; readonly unusable: readonly Unusable[] } {
+  const kept: Kept[] = [];
+  const unusable: Unusable[] = [];
+  for (const provider of PROVIDER_NAMES) {
+    if (isSet(environment, PROVIDERS[provider].hostVariable)) continue;
+    const set = expectedPaths(PROVIDERS[provider]).find(([variable]) => isSet(environment, variable));
+    if (set === undefined) continue;
+    const [variable, path] = set;
+    const target = parseUpstream(environment[variable] ?? "", variable);
+    if (isInputError(target)) unusable.push({ provider, variable, mistake: target.message });
+    else if (target.kind === "url") kept.push({ provider, variable, base: withoutEnd(target.base, path) });
+  }
+  return { kept, unusable };
+}
+
+function isSet(environment: Environment, variable: string): boolean {
+  return (environment[variable] ?? "") !== "";
 }
 
 /** The environment for targets: kept upstreams stand where `{PROVIDER}_REAL_HOST` would, and yield to the same. */
@@ -60,7 +72,7 @@ export function childVariables(
 }
 
 /** Beside FAULTPROXY_SOCKET: that path is the surrounding proxy's, to speak to and not to listen on. */
-const SOCKET_OF_RUN = "FAULTPROXY_RUN_SOCKET";
+export const SOCKET_OF_RUN = "FAULTPROXY_RUN_SOCKET";
 
 /** By which the command's `faultproxy ctl` finds the proxy that surrounds it. */
 export function socketVariables(socket: string | undefined): Record<string, string> {

@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { joinWords } from "../rules/words.ts";
 import { askDaemon, type Found, findDaemon, isUnreachable, openAnswer } from "../shell/control-client.ts";
+import { codeOf } from "../shell/socket-path.ts";
 import type { RuleStatus, Status } from "../shell/status.ts";
 import { rulesTable, statusBox } from "./boxes.ts";
 import type { Call, CliCommand } from "./command.ts";
@@ -102,7 +104,7 @@ async function command({ socket, status }: Extract<Found, { kind: "one" }>, { wo
     }
     default: {
       const after = await ask<Status>(socket, "POST", "/v1/command", { command: commandText(words) });
-      if (isInputError(after)) return refuse(withOwnWords(first, after));
+      if (isInputError(after)) return refuse(withOwnWords(words, after));
       if (typeof after === "number") return after;
       const isQuit = /^q(uit)?$/i.test(first);
       if (json) return print(toJson(after));
@@ -131,8 +133,9 @@ async function ask<Body>(socket: string, method: string, path: string, body?: un
 }
 
 /** The daemon knows the fault language only; of its guess and the words that ctl adds, the nearest is told. */
-function withOwnWords(first: string, mistake: InputError): InputError {
-  if (mistake.message.startsWith("one amount is enough")) {
+function withOwnWords([first = "", ...rest]: readonly string[], mistake: InputError): InputError {
+  const isFile = mistake.message.startsWith("amount ") && rest.some((word) => existsSync(word));
+  if (isFile || mistake.message.startsWith("one amount is enough")) {
     return inputError(`${mistake.message}. If the shell made file names of a *, quote it ('*') or write 100%`);
   }
   if (!mistake.message.startsWith("unknown fault")) return mistake;
@@ -151,8 +154,10 @@ async function events(socket: string, follow: boolean): Promise<number> {
   const decoder = new TextDecoder();
   try {
     for await (const bytes of answer.body) printOut(decoder.decode(bytes, { stream: true }));
-  } catch {
-    // The daemon has ended, or whoever read the events.
+  } catch (error) {
+    if (unread.signal.aborted) return EXIT.ok;
+    message.error(`the daemon at ${socket} went away (${codeOf(error)})`);
+    return EXIT.failure;
   }
   return EXIT.ok;
 }

@@ -4,7 +4,7 @@ import { FETCH_CONCURRENT_MAX } from "../core/limits.ts";
 const LIMIT = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 
 /** Tells the second start from the first, and that the limit is ours and not the user's. */
-const MARK = "FAULTPROXY_FETCH_LIMIT_RAISED";
+export const MARK = "FAULTPROXY_FETCH_LIMIT_RAISED";
 
 /**
  * Starts the program again in its own process with the limit raised; pid, standard streams and name stay. Returns

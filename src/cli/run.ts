@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { PROVIDER_NAMES } from "../core/provider.ts";
@@ -65,14 +65,21 @@ async function run(call: Call): Promise<number> {
   if (program === undefined) return refuse(inputError("run needs a command after --, such as: faultproxy run -- npm test"));
   raiseFetchLimit();
   const environment = originalEnvironment();
-  const kept = keptUpstreams(environment);
-  const effective = withKeptUpstreams(environment, kept);
-  const settings = settingsFrom(call, effective, {
+  const settings = settingsFrom(call, environment, {
     defaults: DEFAULTS,
     onlyByOption: ["port", "host", "socket", "stdin"],
   });
   if (isInputError(settings)) return refuse(settings);
-  const proxy = await startProxy(settings, effective);
+  const { kept, unusable } = keptUpstreams(environment);
+  const unknown = unusable.find(({ provider }) => !settings.simulate && settings.upstreams[provider] === undefined);
+  if (unknown !== undefined) {
+    const { provider, mistake } = unknown;
+    return refuse(inputError(`${mistake}. It would be forwarded to; mend it, unset it, or say --upstream ${provider}=URL`));
+  }
+  const file = call.options["summary-json"];
+  const unwritable = typeof file === "string" ? tryToWrite(file, () => closeSync(openSync(file, "a"))) : undefined;
+  if (unwritable !== undefined) return refuse(unwritable);
+  const proxy = await startProxy(settings, withKeptUpstreams(environment, kept));
   if (isInputError(proxy)) {
     message.error(proxy.message);
     return EXIT.failure;
@@ -92,8 +99,11 @@ async function run(call: Call): Promise<number> {
   if (typeof child === "number") return code;
   const result = summary(proxy.daemon.counts().requests);
   printError(summaryText(result));
-  const mistake = writeSummary(call.options["summary-json"], { exitCode: code, ...result });
-  return mistake === undefined ? code : refuse(mistake);
+  if (typeof file === "string") {
+    const failed = tryToWrite(file, () => writeFileSync(file, `${JSON.stringify({ exitCode: code, ...result }, null, 2)}\n`));
+    if (failed !== undefined) message.error(failed.message);
+  }
+  return code;
 }
 
 function variablesOf({ daemon, socket }: RunningProxy, environment: Readonly<Record<string, string | undefined>>, kept: readonly Kept[]) {
@@ -129,10 +139,9 @@ function signalNumber(signal: number | NodeJS.Signals): number {
   return typeof signal === "number" ? signal : constants.signals[signal];
 }
 
-function writeSummary(file: string | boolean | undefined, summary: unknown): InputError | undefined {
-  if (typeof file !== "string") return undefined;
+function tryToWrite(file: string, write: () => void): InputError | undefined {
   try {
-    writeFileSync(file, `${JSON.stringify(summary, null, 2)}\n`);
+    write();
     return undefined;
   } catch (error) {
     return inputError(`cannot write the summary to ${file} (${codeOf(error)})`);

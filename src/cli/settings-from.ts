@@ -6,8 +6,13 @@ import { nearest } from "../core/nearest.ts";
 import { parseCommand } from "../rules/language.ts";
 import { codeOf } from "../shell/socket-path.ts";
 import { targetsOf } from "../shell/targets.ts";
+import { SOCKET_OF_RUN } from "./child-environment.ts";
 import type { Call } from "./command.ts";
 import { message } from "./message.ts";
+import { MARK } from "./raise-fetch-limit.ts";
+
+/** From one process of ours to another. */
+const OWN_VARIABLES: readonly string[] = [SOCKET_OF_RUN, MARK];
 
 type Environment = SettingsSources["environment"];
 
@@ -45,7 +50,7 @@ function modeMistake(mode: string): InputError | undefined {
 /** A misspelt variable is not refused: it may be meant for another version. */
 function warnOfUnknownVariables(environment: Environment): void {
   for (const variable of Object.keys(environment)) {
-    if (!variable.startsWith("FAULTPROXY_") || KNOWN_VARIABLES.includes(variable) || variable === "FAULTPROXY_FETCH_LIMIT_RAISED") continue;
+    if (!variable.startsWith("FAULTPROXY_") || KNOWN_VARIABLES.includes(variable) || OWN_VARIABLES.includes(variable)) continue;
     const meant = nearest(variable, KNOWN_VARIABLES);
     message.warn(`${variable} is not a setting${meant === undefined ? "" : `; did you mean ${meant}?`}`);
   }

@@ -8,6 +8,8 @@ export type Summary = {
   /** Requests by status; `none` where no status was sent. */
   readonly statuses: Readonly<Record<string, number>>;
   readonly injections: Readonly<Record<string, number>>;
+  /** Faults that fired and found nothing to work on, by `fault (reason)`; not among the injections. */
+  readonly skipped: Readonly<Record<string, number>>;
   /** Errors of the proxy's own, by reason. */
   readonly errors: Readonly<Record<string, number>>;
   /** Decisions for which a number was drawn: the seed gives them again. */
@@ -20,6 +22,7 @@ export function summarize(events: EventLog, seed: number): (requests: number) =>
   const started = performance.now();
   const statuses: Record<string, number> = {};
   const injections: Record<string, number> = {};
+  const skipped: Record<string, number> = {};
   const errors: Record<string, number> = {};
   let draws = 0;
   const count = (counts: Record<string, number>, name: string) => {
@@ -33,24 +36,31 @@ export function summarize(events: EventLog, seed: number): (requests: number) =>
     }
     count(statuses, event.status === null ? "none" : String(event.status));
     if (event.error !== null) count(errors, event.error);
+    for (const { fault, reason } of event.skipped) {
+      count(skipped, `${fault} (${reason})`);
+      injections[fault] = (injections[fault] ?? 0) - 1;
+      if (injections[fault] === 0) delete injections[fault];
+    }
   });
   return (requests) => ({
     requests,
     durationMs: Math.round(performance.now() - started),
     statuses,
     injections,
+    skipped,
     errors,
     draws,
     seed,
   });
 }
 
-export function summaryText({ requests, durationMs, statuses, injections, errors, draws, seed }: Summary): string {
+export function summaryText({ requests, durationMs, statuses, injections, skipped, errors, draws, seed }: Summary): string {
   const total = Object.values(injections).reduce((sum, number) => sum + number, 0);
   const seconds = (durationMs / 1_000).toFixed(1);
   const lines = [
     `${requests} ${requests === 1 ? "request" : "requests"} in ${seconds} s${list(statuses, (status) => (status === "none" ? "no status" : status))}`,
     `${total} ${total === 1 ? "injection" : "injections"}${list(injections, (fault) => fault)}`,
+    ...(Object.keys(skipped).length === 0 ? [] : [`not done${list(skipped, (name) => name)}`]),
     ...(requests === 0 ? ["the command may not read the variables that point it here; faultproxy run --help lists them"] : []),
     ...(draws === 0 ? [] : [`the same again: --seed ${seed}`]),
     ...(Object.keys(errors).length === 0 ? [] : [`errors of the proxy itself${list(errors, (reason) => reason)}`]),

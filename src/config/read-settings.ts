@@ -1,4 +1,6 @@
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
+import type { ProviderName } from "../core/provider.ts";
+import { PROVIDERS } from "../providers/index.ts";
 import { settingsOfToml } from "./read-file.ts";
 import { CONFIG_OPTION, SETTING_ROWS, SETTINGS, type Setting, type SettingName } from "./schema.ts";
 import type { Settings } from "./settings.ts";
@@ -34,7 +36,14 @@ export function readSettings(sources: SettingsSources): Settings | InputError {
 
   const base = Object.fromEntries(SETTING_ROWS.map(([name, setting]) => [name, setting.default]));
   const merged = { ...base, ...defaults, ...keptOfFile, ...byVariable, ...byOption } as Settings;
-  return { ...merged, upstreams: { ...byFile.upstreams, ...byVariable.upstreams, ...byOption.upstreams } };
+  return { ...merged, upstreams: { ...ofFile(byFile.upstreams, environment), ...byVariable.upstreams, ...byOption.upstreams } };
+}
+
+/** A variable comes before the file: `{PROVIDER}_REAL_HOST` says the same as a provider's `upstream` there. */
+function ofFile(upstreams: Settings["upstreams"] = {}, environment: SettingsSources["environment"]): Settings["upstreams"] {
+  return Object.fromEntries(
+    Object.entries(upstreams).filter(([name]) => (environment[PROVIDERS[name as ProviderName].hostVariable] ?? "") === ""),
+  );
 }
 
 function settingsOfOptions(options: SettingsSources["options"]): Partial<Settings> | InputError {

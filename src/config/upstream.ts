@@ -12,7 +12,12 @@ export function checkUpstream(text: string): Parsed<Target> {
   return { ok: true, value: { kind: "url", base: url.origin + url.pathname.replace(/\/+$/, "") } };
 }
 
-/** A text that may hold a URL, fit to be shown. */
+/** A text that may hold a URL, right or wrong, fit to be shown: without all that could be a password or a key. */
 export function withoutCredentials(text: string): string {
-  return text.replace(/\/\/[^/@]*@/g, "//…@");
+  const scheme = /^(\w+=)?https?:\/\//i.exec(text)?.[0] ?? "";
+  const query = text.search(/[?#]/);
+  const at = text.lastIndexOf("@");
+  if (query >= 0 && at >= 0) return `${scheme}…`;
+  if (query >= 0) return `${text.slice(0, query + 1)}…`;
+  return at >= 0 ? `${scheme}…${text.slice(at)}` : text;
 }

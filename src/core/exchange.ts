@@ -75,7 +75,7 @@ export type Identified = Received & {
   readonly kind: EndpointKind;
   /** Path and query for the target: the received ones without our prefix. */
   readonly upstreamTarget: string;
-  /** `upstreamTarget` without its query. */
+  /** `upstreamTarget` without its query, and with a plain colon where it was encoded. */
   readonly path: string;
   /** `upstreamTarget` behind its path, without the question mark. */
   readonly query: string;

@@ -33,7 +33,8 @@ export type HttpFaultName = (typeof HTTP_FAULT_NAMES)[number];
 export type ErrorContext = {
   readonly model: string;
   readonly path: string;
-  readonly stream: boolean;
+  /** Of the answer that was asked for; the bytes of an element of a JSON array differ from those of an event. */
+  readonly framing: Framing["name"];
   readonly dialect: DialectName | undefined;
   /** The request's estimate; above `contextTokensMax` where the error is about exceeding it. */
   readonly inputTokens: number;
@@ -58,7 +59,7 @@ export type ErrorFacts = ErrorContext & {
 
 /** One provider-exact error answer. */
 export type ErrorEntry = {
-  /** Chosen by `variant=`; the first entry of a fault is its default. */
+  /** Chosen by `variant=`; the first entry of a fault is its default, but for those of a `dialect`. */
   readonly variant: string;
   readonly status: number;
   readonly evidence: Evidence;
@@ -70,6 +71,8 @@ export type ErrorEntry = {
   readonly headers?: (facts: ErrorFacts) => HeaderList;
   /** Set to false where the provider sends no retry hint with this error even though its status is one that has it. */
   readonly retryHint?: boolean;
+  /** The default where the request came in this dialect. */
+  readonly dialect?: DialectName;
   /** An answer without output rather than an error: where a stream was asked for, it is one frame of it. */
   readonly isAnswer?: boolean;
 };
@@ -79,8 +82,6 @@ export type ErrorCatalogue = Readonly<Record<HttpFaultName, readonly [ErrorEntry
 export type StreamErrorFacts = ErrorFacts & {
   /** The number of frames before. */
   readonly index: number;
-  /** How the stream is framed: the bytes of an element of a JSON array differ from those of an event. */
-  readonly framing: Framing["name"];
   /** The payload of the stream's first frame, where one came: an error that names the answer repeats its id. */
   readonly firstData?: string | undefined;
 };

@@ -58,7 +58,7 @@ function errorActions(
   const { errorContext, parameters, provider } = context;
   const entry = entryFor(provider.streamErrors[dialect.name] ?? dialect.streamErrors, textOf(parameters, "variant"));
   const message = textOf(parameters, "message");
-  const text = entry.text({ ...errorContext, status: 200, message, framing: framing.name, ...before });
+  const text = entry.text({ ...errorContext, status: 200, message, ...before });
   const isClosed = switchOf(parameters, "done") ?? entry.done;
   const encoder = new TextEncoder();
   return [

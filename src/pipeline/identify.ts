@@ -27,7 +27,8 @@ export function identify(received: Received, defaultProvider: ProviderName, nowM
   const rest = target.slice(firstEnd);
   const upstreamTarget = prefixed === undefined ? target : rest.startsWith("/") ? rest : `/${rest}`;
   const queryAt = upstreamTarget.indexOf("?");
-  const path = queryAt < 0 ? upstreamTarget : upstreamTarget.slice(0, queryAt);
+  // Gemini's methods follow a colon, which some clients encode.
+  const path = (queryAt < 0 ? upstreamTarget : upstreamTarget.slice(0, queryAt)).replace(/%3a/i, ":");
   const query = queryAt < 0 ? "" : upstreamTarget.slice(queryAt + 1);
   const provider =
     prefixed ??

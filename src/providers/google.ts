@@ -14,8 +14,13 @@ function statusObject(facts: ErrorFacts, { message, status, details }: Status): 
   return { error: { code: facts.status, message: facts.message ?? message, status, ...(details === undefined ? {} : { details }) } };
 }
 
+/** Where a JSON array was asked for, the error is its only element (continuedev/continue#8967). */
+function asAsked({ framing }: ErrorFacts, error: object): object {
+  return framing === "json-array" ? [error] : error;
+}
+
 function status(variant: string, httpStatus: number, evidence: Evidence, source: string, form: (facts: ErrorFacts) => Status): ErrorEntry {
-  return entry(variant, httpStatus, evidence, source, (facts) => pretty(statusObject(facts, form(facts))));
+  return entry(variant, httpStatus, evidence, source, (facts) => pretty(asAsked(facts, statusObject(facts, form(facts)))));
 }
 
 /** The Interactions API has a form of its own: a word for a code. */

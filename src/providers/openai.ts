@@ -81,6 +81,7 @@ const errors: ErrorCatalogue = {
       "openai/codex codex-rs/codex-api/src/sse/responses.rs (text and code, in the stream); HTTP form unverified",
       (facts) =>
         contextError(facts, "Your input exceeds the context window of this model. Please adjust your input and try again.", "input"),
+      { dialect: "responses" },
     ),
     ...COMPATIBLE_ERRORS.context_length,
   ],

@@ -12,7 +12,7 @@ export function entry(
   evidence: Evidence,
   source: string,
   body: ErrorEntry["body"],
-  rest: Pick<ErrorEntry, "headers" | "retryHint" | "isAnswer"> = {},
+  rest: Pick<ErrorEntry, "headers" | "retryHint" | "isAnswer" | "dialect"> = {},
 ): ErrorEntry {
   return { variant, status, evidence, source, body, ...rest };
 }

@@ -85,7 +85,7 @@ function parseRule(words: readonly string[], added: boolean): RuleDraft | InputE
   const head = /^([a-z]+(?:[_-][a-z]+)*)(.*)$/i.exec(words[0] ?? "");
   const name = head?.[1] ?? words[0] ?? "";
   const fault = faultByName(name);
-  if (fault === undefined || head === null) return unknownFault(words[0] ?? "");
+  if (fault === undefined || head === null) return unknownFault(words[0] ?? "", added);
   if (fault.acts === "unavailable") return inputError(`${fault.name} is not available: ${fault.needs}`);
 
   const attached = head[2] ?? "";
@@ -103,8 +103,10 @@ function parseRule(words: readonly string[], added: boolean): RuleDraft | InputE
   return draftOf(fault, amount.value, pairs, added);
 }
 
-function unknownFault(name: string): InputError {
-  const known = [...WORD_COMMANDS, ...FAULTS.map((fault) => fault.name)];
+function unknownFault(name: string, added: boolean): InputError {
+  const commands: readonly string[] = WORD_COMMANDS;
+  if (added && commands.includes(name.toLowerCase())) return inputError(`add takes a fault; ${name} is a command of its own`);
+  const known = [...(added ? [] : commands), ...FAULTS.map((fault) => fault.name)];
   return inputError(`unknown fault "${name}"${didYouMean(name, known)} (\`faultproxy faults\` lists them all)`);
 }
 

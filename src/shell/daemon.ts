@@ -77,7 +77,10 @@ export function startDaemon(settings: Settings, environment: Readonly<Record<str
     decoded,
     record(event: FaultproxyEvent) {
       if (event.type === "decision" && event.injected) injections++;
-      if (event.type === "exchange") running--;
+      if (event.type === "exchange") {
+        running--;
+        injections -= event.skipped.length;
+      }
       events.add(event);
     },
   };

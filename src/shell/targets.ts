@@ -5,7 +5,7 @@ import type { Target } from "../core/ports.ts";
 import { PROVIDER_NAMES, type Provider, type ProviderName } from "../core/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
 
-/** Where each provider's requests go: `--upstream` or the file, then `{PROVIDER}_REAL_HOST`, then the provider's own host. */
+/** Where each provider's requests go: its `upstream`, then `--simulate`, then `{PROVIDER}_REAL_HOST`, then its own host. */
 export function targetsOf(
   settings: Pick<Settings, "upstreams" | "simulate">,
   environment: Readonly<Record<string, string | undefined>>,

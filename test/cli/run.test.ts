@@ -129,6 +129,24 @@ test("the command can start a proxy of its own", async () => {
   folder.remove();
 });
 
+test("a summary that cannot be written is told before the command starts", async () => {
+  const { code, out, err } = await faultproxy(["run", "--simulate", "--summary-json", "/no/such/folder/x", "--", "echo", "started"]);
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+  expect(err).toContain("cannot write the summary to /no/such/folder/x (ENOENT)");
+});
+
+test("what fired and found nothing to work on is not counted as injected", async () => {
+  const folder = temporaryFolder();
+  const file = join(folder.path, "summary.json");
+  const script = `await (await fetch(process.env.OPENAI_BASE_URL + "/chat/completions", { method: "POST", body: '{"model":"m","stream":true,"messages":[]}' })).text()`;
+  const { err } = await faultproxy([
+    ...["run", "--simulate", "--mode", "cut after=5000", "--summary-json", file, "--", process.execPath, "-e", script],
+  ]);
+  expect(err).toContain("\nfaultproxy: 0 injections\nfaultproxy: not done: 1 × cut (its place never came)\n");
+  expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ injections: {}, skipped: { "cut (its place never came)": 1 } });
+  folder.remove();
+});
+
 describe("signals", () => {
   const counting = `
 const got = [];
@@ -166,7 +184,7 @@ describe("a variable that points somewhere already", () => {
   const ORIGIN = "http://127.0.0.1:1234";
 
   function resultOf(environment: Record<string, string>, simulate = false) {
-    const kept = keptUpstreams(environment);
+    const { kept } = keptUpstreams(environment);
     const targets = targetsOf(settings({ simulate }), withKeptUpstreams(environment, kept));
     if (isInputError(targets)) throw new Error(targets.message);
     return { targets, variables: childVariables(environment, kept, targets, () => ORIGIN) };
@@ -203,7 +221,6 @@ describe("a variable that points somewhere already", () => {
       "http://first",
       { OPENAI_BASE_URL: `${ORIGIN}/v1` },
     ],
-    ["nonsense is passed over", { OPENAI_HOST: "nonsense" }, "https://api.openai.com", { OPENAI_HOST: ORIGIN }],
     [
       "the real host comes first",
       { OPENAI_REAL_HOST: "http://real", OPENAI_BASE_URL: "http://gateway/a" },
@@ -221,6 +238,20 @@ describe("a variable that points somewhere already", () => {
     expect(targets.databricks).toEqual({ kind: "url", base: "https://ws.databricks.com" });
     expect(variables).toMatchObject({ DATABRICKS_HOST: ORIGIN, DATABRICKS_REAL_HOST: "https://ws.databricks.com" });
   });
+
+  test.each(["127.0.0.1:9100/v1", "http://user:s3c@r3t@127.0.0.1:9100/v1", "http://127.0.0.1:9100/v1?key=s3c@r3t"])(
+    "what cannot be forwarded to is refused, not sent elsewhere: %s",
+    async (value) => {
+      const environment = { OPENAI_BASE_URL: value };
+      const { code, out, err } = await faultproxy(["run", "--", "echo", "started"], { environment });
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      expect(err).toContain("OPENAI_BASE_URL=");
+      expect(err).toContain("--upstream openai=URL");
+      expect(err).not.toContain("r3t");
+      for (const way of [["--simulate"], ["--upstream", "openai=http://127.0.0.1:9100"]])
+        expect((await faultproxy(["run", ...way, "--", "echo", "started"], { environment })).out).toBe("started\n");
+    },
+  );
 
   test("the built-in provider comes before it", () => {
     const { targets, variables } = resultOf({ OPENAI_BASE_URL: "https://gateway.example/a" }, true);

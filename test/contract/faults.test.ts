@@ -97,7 +97,7 @@ function contextOf(of: Case, stream: boolean, parameters: Parameters): FaultCont
     errorContext: {
       model: "some-model-1",
       path,
-      stream,
+      framing: stream ? framingFor(of, stream).name : "whole",
       dialect: of.dialect.name,
       inputTokens: 130_000,
       outputTokensMax: 4_096,
@@ -451,6 +451,17 @@ function typeOf(data: string): string | undefined {
 function liveTokens(text: string): boolean {
   return /"(output_tokens|completion_tokens|candidatesTokenCount|total_tokens|totalTokenCount)"\s*:\s*\d/.test(text);
 }
+
+test("OpenAI's context error speaks of what the API of the request calls it", () => {
+  const forms = CASES.filter(({ provider }) => provider.name === "openai").map((of) => [
+    of.dialect.name,
+    JSON.parse(answerFor(of, "context_length", false).text).error.param,
+  ]);
+  expect(forms).toEqual([
+    ["chat", "messages"],
+    ["responses", "input"],
+  ]);
+});
 
 describe("every file is in its folder's index", () => {
   /** What the files of each folder export, told from their helpers by a member that only it has. */

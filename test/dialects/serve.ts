@@ -32,7 +32,7 @@ export type AnswerName = keyof typeof ANSWERS;
 export const ERROR_FACTS: ErrorFacts = {
   model: "test-model",
   path: "/",
-  stream: true,
+  framing: "sse",
   dialect: "chat",
   inputTokens: 10,
   outputTokensMax: 100,
@@ -46,7 +46,7 @@ export const ERROR_FACTS: ErrorFacts = {
 };
 
 export function errorFacts(changes: Partial<StreamErrorFacts> = {}): StreamErrorFacts {
-  return { ...ERROR_FACTS, random: randomStream(1, "test"), index: 2, framing: "sse", ...changes };
+  return { ...ERROR_FACTS, random: randomStream(1, "test"), index: 2, ...changes };
 }
 
 export function rendered(payloads: readonly Payload[]): string {

@@ -93,6 +93,7 @@ describe.each(ENGINES)("six providers on one port, with the %s engine", (engine)
     ["header before path", "POST", "/v1/messages", { "x-goog-api-key": "k" }, "google", "/v1/messages"],
     ["path", "POST", "/v1/messages", bearer("k"), "anthropic", "/v1/messages"],
     ["path", "POST", GEMINI, bearer("k"), "google", GEMINI],
+    ["path, encoded", "POST", GEMINI.replace(":", "%3A"), bearer("k"), "google", GEMINI.replace(":", "%3A")],
     ["path", "POST", "/v1beta/openai/chat/completions", bearer("k"), "google", "/v1beta/openai/chat/completions"],
     ["path", "POST", "/api/v1/chat/completions", bearer("k"), "openrouter", "/api/v1/chat/completions"],
     ["path", "POST", "/serving-endpoints/m/invocations", bearer("k"), "databricks", "/serving-endpoints/m/invocations"],

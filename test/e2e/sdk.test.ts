@@ -124,7 +124,7 @@ describe.each(ENGINES)("official SDKs with the %s engine", (engine) => {
       const contextError = await client(name)
         .whole()
         .catch((error: unknown) => error);
-      expect(String(contextError)).toMatch(/maximum context length|prompt is too long|input token count/);
+      expect(String(contextError)).toMatch(/maximum context length|exceeds the context window|prompt is too long|input token count/);
       expect(await seenBy(client(name).whole())).toStartWith("answer");
       expect(await lastFaults(2)).toEqual(["context_length", ""]);
     });

@@ -145,7 +145,7 @@ export function contextWith(parameters: Parameters, options: ContextOptions = {}
     errorContext: {
       model: "some-model",
       path: "/v1/chat/completions",
-      stream: options.stream ?? true,
+      framing: options.stream === false ? "whole" : "sse",
       dialect: "chat",
       inputTokens: 9_000,
       outputTokensMax: 100,

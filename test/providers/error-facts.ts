@@ -10,7 +10,7 @@ export function errorFacts(changes: Partial<ErrorFacts> = {}): ErrorFacts {
   return {
     model: "gpt-4o",
     path: "/v1/chat/completions",
-    stream: false,
+    framing: "whole",
     dialect: "chat",
     inputTokens: 2_000,
     outputTokensMax: 1_000,

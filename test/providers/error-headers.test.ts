@@ -69,6 +69,13 @@ test("Anthropic's request-id header repeats the body's, whichever is asked for f
   expect(send("anthropic", entryOf("anthropic", "context_length", "vertex")).headers["request-id"]).toMatch(/^req_vrtx_011C/);
 });
 
+test("Google's error is the only element of the array that a stream without alt=sse is", () => {
+  const rateLimit = entryOf("google", "rate_limit");
+  const whole = JSON.parse(send("google", rateLimit).text);
+  expect(JSON.parse(send("google", rateLimit, { framing: "json-array" }).text)).toEqual([whole]);
+  expect(JSON.parse(send("google", rateLimit, { framing: "sse" }).text)).toEqual(whole);
+});
+
 test("two errors have two request ids", () => {
   const entry = entryOf("anthropic", "auth");
   const ids = [0, 1].map((draw) => {

@@ -2,6 +2,9 @@ import type { Body, ForwardFailure, ForwardRequest, OpenResponse } from "../../c
 import { type HeaderList, headerValue } from "../../core/headers.ts";
 import { chunksAgain, chunksOfReader, streamForFetch } from "./chunks.ts";
 
+/** A Response takes no status above it, and RFC 9110 section 15 has none. */
+const STATUS_MAX = 599;
+
 type FetchOptions = RequestInit & { readonly decompress: boolean; readonly timeout: boolean };
 
 /** Sends the request with `fetch`: nothing followed, nothing decoded, no idle timeout. */
@@ -18,6 +21,10 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
   if (body !== null) options.body = body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : streamForFetch(body);
   try {
     const response = await fetch(request.base + request.target, options);
+    if (response.status > STATUS_MAX) {
+      void response.body?.cancel();
+      return { kind: "failure", reason: "upstream_protocol", detail: `${new URL(request.base).host} sent the status ${response.status}` };
+    }
     const list = headerList(response.headers);
     return { status: response.status, reason: response.statusText, headers: list, body: await bodyOf(response, list) };
   } catch (error) {

@@ -20,6 +20,8 @@ export function listen(options: ListenOptions): Listener | InputError {
       idleTimeout: 0,
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: (request) => answer(request, options),
+      // In place of Bun's own page, and of the stack that it prints.
+      error: () => refuse(500, "internal_error", "a mistake in faultproxy itself; please report it"),
     });
     return {
       port: server.port ?? options.port,
@@ -91,11 +93,11 @@ function respond({ status, reason, headers, body }: OpenResponse, done: (how: De
   return new Response(body as Uint8Array<ArrayBuffer> | null, init);
 }
 
-function listenError(error: unknown, { host, port }: ListenOptions): InputError {
+function listenError(error: unknown, { host, port, provider }: ListenOptions): InputError {
+  const choose = provider === undefined ? "choose another with --port" : `choose another for providers.${provider}.port`;
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  if (code === "EADDRINUSE" && hasFreePorts(host))
-    return inputError(`port ${port} on ${host} is in use; choose another with --port, or --port 0 for a free one`);
-  if (code === "EACCES") return inputError(`port ${port} needs more rights than this user has; choose one above 1023 with --port`);
+  if (code === "EADDRINUSE" && hasFreePorts(host)) return inputError(`port ${port} on ${host} is in use; ${choose}, or 0 for a free one`);
+  if (code === "EACCES") return inputError(`port ${port} needs more rights than this user has; ${choose}, above 1023`);
   if (["EADDRINUSE", "EADDRNOTAVAIL", "ENOTFOUND", "EINVAL"].includes(code))
     return inputError(`${host} is not an address of this machine; choose one with --host, such as 127.0.0.1`);
   return inputError(`cannot listen on ${host}:${port} (${code || (error instanceof Error ? error.message : "unknown error")})`);

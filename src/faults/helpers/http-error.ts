@@ -1,3 +1,4 @@
+import type { DialectName } from "../../core/dialect.ts";
 import type { BeforeFault, FaultContext, ParameterSpec } from "../../core/fault.ts";
 import { type HeaderList, headerValue, withHeader } from "../../core/headers.ts";
 import type { ErrorContext, ErrorEntry, ErrorFacts, HttpFaultName } from "../../core/provider.ts";
@@ -50,7 +51,7 @@ export function httpFault({ name, letter, title, summary, retryAfter, adjust = (
 
 function httpError(name: HttpFaultName, context: FaultContext) {
   const { errorContext, provider, parameters } = context;
-  const entry = entryFor(provider.errors[name], textOf(parameters, "variant"));
+  const entry = entryFor(provider.errors[name], textOf(parameters, "variant"), errorContext.dialect);
   const status = numberOf(parameters, "status") ?? entry.status;
   const retryAfterMs = numberOf(parameters, "retry_after");
   const retryAfterSeconds = retryAfterMs === undefined ? errorContext.retryAfterSeconds : retryAfterMs / 1000;
@@ -89,11 +90,13 @@ function asStream(context: FaultContext, text: string): { readonly contentType: 
 }
 
 /** The named variant where this provider has it, else the default: one rule may reach providers with different forms. */
-export function entryFor<Entry extends Pick<ErrorEntry, "variant">>(
+export function entryFor<Entry extends Pick<ErrorEntry, "variant" | "dialect">>(
   entries: readonly [Entry, ...Entry[]],
   variant: string | undefined,
+  dialect?: DialectName,
 ): Entry {
-  return entries.find((entry) => entry.variant === variant) ?? entries[0];
+  const named = entries.find((entry) => entry.variant === variant);
+  return named ?? entries.find((entry) => entry.dialect !== undefined && entry.dialect === dialect) ?? entries[0];
 }
 
 /** An empty body has no type. */

@@ -2,6 +2,7 @@ import type { Identified, RequestFacts } from "../../core/exchange.ts";
 import { headerValue } from "../../core/headers.ts";
 import type { ErrorContext } from "../../core/provider.ts";
 import type { Random } from "../../core/random.ts";
+import { DIALECTS } from "../../dialects/index.ts";
 import { PROVIDERS } from "../../providers/index.ts";
 
 /** Context windows in tokens by the beginning of the model's name, longest beginnings first. */
@@ -31,7 +32,7 @@ export function errorContext(exchange: Identified, facts: RequestFacts, random: 
   return {
     model,
     path: exchange.path,
-    stream: facts.stream,
+    framing: facts.stream && exchange.dialect ? DIALECTS[exchange.dialect].framing(exchange.path, exchange.query).name : "whole",
     dialect: exchange.dialect,
     inputTokens: Math.max(1, facts.inputTokens),
     outputTokensMax: facts.outputTokensMax ?? 4_096,
