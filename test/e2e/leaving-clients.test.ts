@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
 import { ENGINES, eventually, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
 import { rawConnection, request } from "./support/raw-client.ts";
 import { startRawUpstream } from "./support/raw-upstream.ts";
 
 const PATH = "/v1/chat/completions";
+/** More than all buffers on the way hold. */
+const LARGE = 200_000_000;
 const BODY = JSON.stringify({ model: "gpt-4o", messages: [{ role: "user", content: "hi" }] });
 const upload = (length: string, bytes: string) => `POST ${PATH} HTTP/1.1\r\nhost: x\r\nuser-agent: raw\r\n${length}\r\n\r\n${bytes}`;
 
@@ -20,7 +23,10 @@ describe.each(ENGINES)("clients that leave, with the %s engine", (engine) => {
   let live: TestDaemon;
 
   beforeAll(async () => {
-    upstream = await startRawUpstream(() => {});
+    upstream = await startRawUpstream(({ target, socket }) => {
+      if (target === "/v1/files/large") socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${LARGE}\r\n\r\n`);
+      if (target === "/v1/files/large") socket.write(Buffer.alloc(LARGE));
+    });
     simulated = await startTestDaemon({ engine, args: ["--simulate", "--ttft", "20s"] });
     live = await startTestDaemon({ engine, args: ["--upstream", `openai=${upstream.url}`] });
   });
@@ -65,6 +71,17 @@ describe.each(ENGINES)("clients that leave, with the %s engine", (engine) => {
 
   test("while the built-in provider thinks", async () => {
     expect(await leave(simulated, request("POST", PATH, {}, BODY))).toMatchObject(GONE);
+  });
+
+  test("in the middle of an answer that it has stopped reading", async () => {
+    const before = (await live.events()).length;
+    const { socket } = rawConnection(live.port, request("GET", "/v1/files/large"));
+    socket.once("data", () => socket.pause());
+    await once(socket, "data");
+    socket.destroy();
+    const ended = await eventually(async () => (await live.events()).slice(before).find(({ type }) => type === "exchange"), "its end");
+    expect(ended).toMatchObject({ status: 200, done: "client_gone", error: null });
+    expect(await running(live)).toBe(0);
   });
 
   test.each(["latency", "c"])("during a latency, with %s", async (terminal) => {

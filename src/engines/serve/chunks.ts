@@ -24,8 +24,12 @@ export function chunksOfStream(stream: ReadableStream<Uint8Array>): StreamChunks
   };
 }
 
-export function chunksOfReader(reader: Reader): Chunks {
+/** A body that this engine reads of a stream. */
+type ReaderChunks = Chunks & { readonly reader: Reader };
+
+export function chunksOfReader(reader: Reader): ReaderChunks {
   return {
+    reader,
     read: () => reader.read().then(chunkOf, cutOff),
     cancel() {
       reader.cancel().catch(() => {});
@@ -46,48 +50,66 @@ function cutOff(): never {
 }
 
 /**
- * A stream for `fetch` or a Response. It reads only when asked, so that a slow reader slows the sender. Promises are
- * chained and not awaited here and above: this is the way of every chunk.
+ * A stream for a Response. It reads on only when the client has taken what came before, so that a slow reader slows the
+ * sender. A direct stream, and no promise that can be spared: this is the way of every chunk (docs/performance.md).
  */
-export function streamOfChunks(chunks: Chunks, done?: (how: DeliveryEnd) => void): ReadableStream<Uint8Array> {
+export function streamOfChunks(chunks: Chunks, done: (how: DeliveryEnd) => void): ReadableStream<Uint8Array> {
+  const { read } = readerOf(chunks);
   // A client can go while the last read is under way; the first end that is seen is the one that counts.
   let isOver = false;
   const end = (how: DeliveryEnd) => {
-    if (!isOver) done?.(how);
+    if (!isOver) done(how);
     isOver = true;
   };
-  return new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        return chunks.read().then(
-          (chunk) => {
-            if (chunk !== undefined) {
-              controller.enqueue(chunk);
-              return;
-            }
-            controller.close();
-            end("complete");
-          },
-          async () => {
-            await Bun.sleep(RESET_DELAY_MS);
-            // Without a reason: Bun resets the connection either way, and prints a stack for every reason it gets.
-            controller.error(undefined);
-            end("cut");
-          },
-        );
-      },
-      cancel() {
-        chunks.cancel();
-        end("client_gone");
-      },
+  return new ReadableStream<Uint8Array>({
+    type: "direct",
+    async pull(controller) {
+      try {
+        for (;;) {
+          const { value } = await read();
+          if (value === undefined) break;
+          const written: number | Promise<number> = controller.write(value as Uint8Array<ArrayBuffer>);
+          controller.flush();
+          // Only where the client does not keep up.
+          if (typeof written !== "number") await written;
+        }
+      } catch {
+        await Bun.sleep(RESET_DELAY_MS);
+        end("cut");
+        // Without a reason: Bun resets the connection either way, and prints a stack for every reason it gets.
+        throw undefined;
+      }
+      controller.close();
+      end("complete");
     },
-    { highWaterMark: 0 },
-  );
+    cancel() {
+      chunks.cancel();
+      end("client_gone");
+    },
+  });
+}
+
+/** A body that comes from a stream is read at its source. */
+function readerOf(chunks: Chunks): Pick<Reader, "read"> {
+  if (!("reader" in chunks)) return { read: () => chunks.read().then((value) => ({ value })) };
+  const { reader } = chunks as ReaderChunks;
+  return { read: () => reader.read() };
 }
 
 /** A request body for `fetch`. */
 export function streamForFetch(chunks: Chunks): ReadableStream<Uint8Array> {
-  return isStreamChunks(chunks) ? chunks.stream : streamOfChunks(chunks);
+  if (isStreamChunks(chunks)) return chunks.stream;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const chunk = await chunks.read();
+        if (chunk === undefined) controller.close();
+        else controller.enqueue(chunk);
+      },
+      cancel: () => chunks.cancel(),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** The same bytes again: what was read already, then the rest. */
