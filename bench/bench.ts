@@ -133,7 +133,7 @@ async function rates(peers: readonly Peer[]): Promise<void> {
 }
 
 async function latencies(peers: readonly Peer[]): Promise<void> {
-  const rounds = QUICK ? 1 : 5;
+  const rounds = QUICK ? 1 : ROUNDS;
   const p50 = new Map(peers.map((peer) => [peer.name, [] as number[]]));
   const p99 = new Map(peers.map((peer) => [peer.name, [] as number[]]));
   for (let round = 0; round < rounds; round++) {
@@ -253,8 +253,9 @@ async function main(): Promise<void> {
   print(
     `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}; medians of ${ROUNDS} interleaved rounds`,
   );
-  await rates([direct, bare, none, ten, byModel, ...(web === undefined ? [] : [web])]);
+  // Before the rates: the heap that hundreds of thousands of requests leave behind makes collections longer.
   await latencies([direct, bare, none, ten, ...(web === undefined ? [] : [web])]);
+  await rates([direct, bare, none, ten, byModel, ...(web === undefined ? [] : [web])]);
   // Fresh processes: what earlier measurements left behind would be counted as growth or hide it.
   await manyStreams(await faultproxy("faultproxy", target.port, []), 1_000);
   await manyStreams(await script("bare pass-through", "bare.ts", `http://127.0.0.1:${target.port}`), 1_000);
