@@ -114,7 +114,7 @@ async function demo(): Promise<number> {
     if (!(await show(step, index + 1, daemon, origin, style))) failures++;
   }
   const { requests, injections } = daemon.counts();
-  await Promise.all([daemon.stop(), daemon.stop()]);
+  await daemon.stop(true);
   printOut(
     `${requests} requests, ${injections} injections, ${failures === 0 ? "everything as expected" : `${failures} not as expected`}.\n`,
   );

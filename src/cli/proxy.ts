@@ -12,8 +12,8 @@ export type RunningProxy = {
   /** Undefined on systems where none could be opened. */
   readonly socket: string | undefined;
   readonly status: () => Status;
-  /** Begins the end: running requests may finish. Called again, they are broken off. */
-  readonly stop: () => void;
+  /** Begins the end, once: running requests may finish, or are broken off, also later. */
+  readonly stop: (breakOff?: boolean) => void;
   /** Resolves when ports and socket are closed. */
   readonly stopped: Promise<void>;
 };
@@ -28,18 +28,17 @@ export async function startProxy(
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   let control: ControlServer | undefined;
   let isStopping = false;
-  const stop = () => {
-    const drained = daemon.stop();
+  const stop = (breakOff = false) => {
+    const drained = daemon.stop(breakOff);
     if (isStopping) return;
     isStopping = true;
     void drained.then(() => control?.stop()).then(resolve);
   };
-  const opened = await openControlServer(daemon, settings, environment, stop);
+  const opened = await openControlServer(daemon, settings, environment, () => stop());
   if (!isInputError(opened)) control = opened;
   else if (process.platform === "win32" && settings.socket === undefined) message.warn(`no control socket: ${opened.message}`);
   else {
-    stop();
-    stop();
+    stop(true);
     await stopped;
     return opened;
   }

@@ -92,8 +92,7 @@ async function run(call: Call): Promise<number> {
   const code = typeof child === "number" ? child : await exitCodeOf(child);
 
   // Nobody is left to read what still runs.
-  proxy.stop();
-  proxy.stop();
+  proxy.stop(true);
   await proxy.stopped;
   endLog();
   if (typeof child === "number") return code;

@@ -83,8 +83,8 @@ function stopOnSignals(proxy: RunningProxy): void {
   const ask = () => {
     const { running } = proxy.daemon.counts();
     if (!asked && running > 0) message.info(`waiting up to ${DRAIN_MS_MAX / 1_000} s for ${running} running; once more breaks off`);
+    proxy.stop(asked);
     asked = true;
-    proxy.stop();
   };
   process.on("SIGINT", ask);
   process.on("SIGTERM", ask);

@@ -30,8 +30,8 @@ export type Daemon = {
   readonly command: (text: string) => { readonly command: Command; readonly rules: Rules } | InputError;
   readonly counts: () => { readonly requests: number; readonly injections: number; readonly running: number };
   readonly events: EventLog;
-  /** No new requests; running ones get up to DRAIN_MS_MAX. Resolves when it is over; a second call breaks them off. */
-  readonly stop: () => Promise<void>;
+  /** No new requests; running ones get up to DRAIN_MS_MAX, or are broken off, also later. Resolves when it is over. */
+  readonly stop: (breakOff: boolean) => Promise<void>;
 };
 
 const ENGINES = { serve: SERVE_ENGINE } as const;
@@ -113,7 +113,16 @@ export function startDaemon(settings: Settings, environment: Readonly<Record<str
     providerPorts[provider] = listener.port;
   }
 
-  let stopping = false;
+  let drained: Promise<void> | undefined;
+  const breakOffAll = async () => {
+    await Promise.all(listeners.map((listener) => listener.stop(true)));
+  };
+  const drain = async () => {
+    const late = new AbortController();
+    const ended = Promise.all(listeners.map((listener) => listener.stop(false)));
+    await Promise.race([ended, REAL_CLOCK.sleep(DRAIN_MS_MAX, late.signal).then(breakOffAll)]);
+    late.abort();
+  };
   return {
     host: settings.host,
     port: main.port,
@@ -125,17 +134,10 @@ export function startDaemon(settings: Settings, environment: Readonly<Record<str
     command,
     counts: () => ({ requests, injections, running }),
     events,
-    async stop() {
-      const breakOff = () => Promise.all(listeners.map((listener) => listener.stop(true)));
-      if (stopping) {
-        await breakOff();
-        return;
-      }
-      stopping = true;
-      const drained = Promise.all(listeners.map((listener) => listener.stop(false)));
-      const late = new AbortController();
-      await Promise.race([drained, REAL_CLOCK.sleep(DRAIN_MS_MAX, late.signal).then(breakOff)]);
-      late.abort();
+    async stop(breakOff) {
+      drained ??= drain();
+      if (breakOff) await breakOffAll();
+      await drained;
     },
   };
 }

@@ -189,6 +189,18 @@ describe("standard input", () => {
     expect(await terminal.exited).toBe(0);
   });
 
+  test("q at the prompt quits, and what runs may finish", async () => {
+    await using terminal = onTerminal(["serve", "--simulate", "--port", "0", "--between", "20ms", "--tokens", "20"], { environment });
+    const { shown } = terminal;
+    await until(() => shown().includes("Enter command: "), "the prompt", 15_000);
+    const origin = /OPENAI_HOST=(\S+)/.exec(shown())?.[1];
+    const body = JSON.stringify({ model: "m", stream: true, messages: [] });
+    const answer = await fetch(`${origin}/v1/chat/completions`, { method: "POST", body });
+    terminal.type("q\r");
+    expect(await answer.text()).toEndWith("data: [DONE]\n\n");
+    expect(await terminal.exited).toBe(0);
+  });
+
   test("Ctrl-C at the prompt quits", async () => {
     await using terminal = onTerminal(["serve", "--simulate", "--port", "0"], { environment });
     const { shown } = terminal;

@@ -379,6 +379,7 @@ describe.each(ENGINES)("targets that fail, with the %s engine", (engine) => {
     ["closes at once", (seen: Seen) => seen.socket.end(), "upstream_closed_early"],
     ["closes after the head", (seen: Seen) => seen.socket.end("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n"), "upstream_closed_early"],
     ["resets", (seen: Seen) => seen.socket.resetAndDestroy(), "upstream_closed_early"],
+    ["sends a status of 0", (seen: Seen) => seen.socket.end("HTTP/1.1 000 X\r\ncontent-length: 2\r\n\r\n{}"), "upstream_protocol"],
     [
       "sends a status that does not exist",
       (seen: Seen) => seen.socket.end("HTTP/1.1 700 X\r\ncontent-length: 2\r\n\r\n{}"),

@@ -48,7 +48,7 @@ beforeEach(() => {
 afterEach(async () => {
   for (const { daemon, control } of running.splice(0)) {
     await control?.stop();
-    await Promise.all([daemon.stop(), daemon.stop()]);
+    await daemon.stop(true);
   }
   folder.remove();
 });

@@ -2,7 +2,8 @@ import type { Body, ForwardFailure, ForwardRequest, OpenResponse } from "../../c
 import { type HeaderList, headerValue } from "../../core/headers.ts";
 import { chunksAgain, chunksOfReader, streamForFetch } from "./chunks.ts";
 
-/** A Response takes no status above it, and RFC 9110 section 15 has none. */
+/** Of a final response (RFC 9110 section 15); a Response takes no others. */
+const STATUS_MIN = 200;
 const STATUS_MAX = 599;
 
 type FetchOptions = RequestInit & { readonly decompress: boolean; readonly timeout: boolean };
@@ -21,7 +22,7 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
   if (body !== null) options.body = body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : streamForFetch(body);
   try {
     const response = await fetch(request.base + request.target, options);
-    if (response.status > STATUS_MAX) {
+    if (response.status < STATUS_MIN || response.status > STATUS_MAX) {
       void response.body?.cancel();
       return { kind: "failure", reason: "upstream_protocol", detail: `${new URL(request.base).host} sent the status ${response.status}` };
     }
