@@ -132,28 +132,46 @@ async function rates(peers: readonly Peer[]): Promise<void> {
     print(`| ${name} | ${Math.round(median(results.get(name) ?? []))} | ${ratio(results, name, "bare Bun.serve + fetch").toFixed(2)} |`);
 }
 
-/** All chunks of all rounds together, in an order that rotates: whoever comes after whom would otherwise count as its speed. */
-async function latencies(peers: readonly Peer[]): Promise<void> {
-  const rounds = QUICK ? 1 : 12;
+function shuffled<Value>(values: readonly Value[]): Value[] {
+  return values
+    .map((value) => ({ value, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ value }) => value);
+}
+
+/**
+ * All chunks of all rounds together. The order is drawn anew each round, for whoever comes after whom (whose collector may still be
+ * at work) would otherwise count as its speed, and the processes are started anew several times, for two processes of one program differ by more than the programs do.
+ */
+async function latencies(start: () => Promise<readonly Peer[]>): Promise<void> {
+  const generations = QUICK ? 1 : 4;
+  const rounds = QUICK ? 1 : 6;
   const chunks = QUICK ? 50 : 100;
-  const pooled = new Map(peers.map((peer) => [peer.name, new Float64Array(rounds * 64 * chunks)]));
-  for (const peer of peers) await streams(peer.port, 64, QUICK ? 10 : 50, 20);
-  for (let round = 0; round < rounds; round++) {
-    for (let place = 0; place < peers.length; place++) {
-      const peer = peers[(place + round * (peers.length - 1)) % peers.length] as Peer;
-      const { events, latenciesUs } = await streams(peer.port, 64, chunks, 20);
-      if (events !== 64 * chunks) throw new Error(`${peer.name} lost events: ${events}`);
-      pooled.get(peer.name)?.set(latenciesUs, round * 64 * chunks);
+  const samples = generations * rounds * 64 * chunks;
+  const pooled = new Map<string, { samples: Float64Array; taken: number }>();
+  for (let generation = 0; generation < generations; generation++) {
+    const peers = await start();
+    for (const { name } of peers) if (!pooled.has(name)) pooled.set(name, { samples: new Float64Array(samples), taken: 0 });
+    for (const peer of peers) await streams(peer.port, 64, 50, 20);
+    for (let round = 0; round < rounds; round++) {
+      for (const peer of shuffled(peers)) {
+        await Bun.sleep(200);
+        const { events, latenciesUs } = await streams(peer.port, 64, chunks, 20);
+        if (events !== 64 * chunks) throw new Error(`${peer.name} lost events: ${events}`);
+        const pool = pooled.get(peer.name);
+        pool?.samples.set(latenciesUs, pool.taken);
+        if (pool !== undefined) pool.taken += latenciesUs.length;
+      }
     }
   }
-  for (const values of pooled.values()) values.sort();
-  const at = (name: string, q: number) => quantile(pooled.get(name) ?? new Float64Array(), q);
+  for (const { samples } of pooled.values()) samples.sort();
+  const at = (name: string, q: number) => quantile(pooled.get(name)?.samples ?? new Float64Array(), q);
   const added = (name: string, q: number) => at(name, q) - at("direct", q);
   const ratioToBare = (name: string, q: number) => (added(name, q) / added("bare Bun.serve + fetch", q)).toFixed(2);
   print(
-    `\nSSE, 64 streams × ${chunks} chunks, 20 ms apart, ${rounds} rounds: one-way latency of a chunk\n\n| way | p50 µs | p99 µs | added p50 | added p99 | added p50 ÷ bare | added p99 ÷ bare |\n|---|---|---|---|---|---|---|`,
+    `\nSSE, 64 streams × ${chunks} chunks, 20 ms apart, ${rounds} rounds with each of ${generations} processes: one-way latency of a chunk\n\n| way | p50 µs | p99 µs | added p50 | added p99 | added p50 ÷ bare | added p99 ÷ bare |\n|---|---|---|---|---|---|---|`,
   );
-  for (const { name } of peers) {
+  for (const name of pooled.keys()) {
     const cells = [at(name, 0.5), at(name, 0.99), added(name, 0.5), added(name, 0.99)].map((value) => value.toFixed(0));
     print(`| ${[name, ...cells, ratioToBare(name, 0.5), ratioToBare(name, 0.99)].join(" | ")} |`);
   }
@@ -239,29 +257,34 @@ async function main(): Promise<void> {
   if (!existsSync(binary)) throw new Error("dist/faultproxy is missing: make build");
   const target = await script("target", "upstream.ts");
   const direct: Peer = { ...target, name: "direct" };
-  const bare = await script("bare Bun.serve + fetch", "bare.ts", `http://127.0.0.1:${target.port}`);
-  const none = await faultproxy("faultproxy", target.port, []);
   const rules = Array.from({ length: 10 }, (_, i) => `rate_limit * model=none-${i} provider=anthropic`);
-  const ten = await faultproxy("faultproxy, 10 rules", target.port, rules);
+  const bareOne = (name: string) => script(name, "bare.ts", `http://127.0.0.1:${target.port}`);
+  const fresh = async (): Promise<Peer[]> => [
+    direct,
+    await bareOne("bare Bun.serve + fetch"),
+    await faultproxy("faultproxy", target.port, []),
+    await faultproxy("faultproxy, 10 rules that do not match", target.port, rules),
+  ];
+  print(
+    `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}; rates are medians of ${ROUNDS} interleaved rounds`,
+  );
+  // Before the rates: the heap that hundreds of thousands of requests leave behind makes collections longer.
+  const web = await nginx(target.port);
+  await latencies(async () => {
+    // The bare pass-through twice: how far equal programs differ is how far this can be trusted.
+    return [...(await fresh()), await bareOne("the same bare once more"), ...(web === undefined ? [] : [web])];
+  });
   const byModel = await faultproxy(
     "faultproxy, 10 rules that read the body",
     target.port,
     rules.map((rule) => rule.replace(" provider=anthropic", "")),
   );
-  const web = await nginx(target.port);
-  print(
-    `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}; medians of ${ROUNDS} interleaved rounds`,
-  );
-  // Before the rates: the heap that hundreds of thousands of requests leave behind makes collections longer.
-  // The bare pass-through twice: how far equal programs differ is how far this can be trusted.
-  const again = await script("the same bare once more", "bare.ts", `http://127.0.0.1:${target.port}`);
-  await latencies([direct, bare, none, ten, again, ...(web === undefined ? [] : [web])]);
-  await rates([direct, bare, none, ten, byModel, ...(web === undefined ? [] : [web])]);
+  await rates([...(await fresh()), byModel, ...(web === undefined ? [] : [web])]);
   // Fresh processes: what earlier measurements left behind would be counted as growth or hide it.
   await manyStreams(await faultproxy("faultproxy", target.port, []), 1_000);
-  await manyStreams(await script("bare pass-through", "bare.ts", `http://127.0.0.1:${target.port}`), 1_000);
+  await manyStreams(await bareOne("bare pass-through"), 1_000);
   await slowClient(await faultproxy("faultproxy", target.port, []));
-  await slowClient(await script("bare pass-through", "bare.ts", `http://127.0.0.1:${target.port}`));
+  await slowClient(await bareOne("bare pass-through"));
   await startUp(target.port);
 }
 
