@@ -1,6 +1,7 @@
 /**
  * `make bench`: faultproxy against a direct connection, a bare pass-through and nginx, all against one loopback target.
- * Rounds are interleaved and medians of ratios within this run are what counts; absolute figures belong to the machine.
+ * Rounds are interleaved; ratios within this run are what counts (medians of rates, pooled quantiles of latencies), absolute figures belong
+ * to the machine.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";

@@ -26,7 +26,7 @@ function portsFor(start: Rules): Ports {
     rules: { get: () => rules, set: (next) => (rules = next) },
     forward: async () => answer,
     simulate: () => answer,
-    decoded: (bytes) => bytes,
+    withoutContentCoding: (bytes) => bytes,
     record: () => {},
   };
 }

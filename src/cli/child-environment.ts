@@ -87,7 +87,7 @@ export function withoutSocketOfRun(environment: Environment): Environment {
 
 /** Where the user's clients go through an HTTP proxy, they must not for ours. */
 export function withoutHttpProxy(environment: Environment, host: string): Record<string, string> {
-  const hasProxy = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].some((variable) => (environment[variable] ?? "") !== "");
+  const hasProxy = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].some((variable) => isSet(environment, variable));
   if (!hasProxy) return {};
   const before = environment.no_proxy ?? environment.NO_PROXY ?? "";
   const after = before === "" ? host : `${before},${host}`;

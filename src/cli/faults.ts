@@ -129,7 +129,8 @@ function providerPage(provider: Provider, { bold }: Style): string {
   const groups = FAULTS.map((fault) => [fault, formsOf(fault, provider, DIALECTS)] as const).filter(([, forms]) => forms.length > 0);
   const width = widest(groups.flatMap(([, forms]) => forms));
   const title = ({ name, letter }: Fault) => `${bold(name)}${letter === undefined ? "" : ` (${letter})`}`;
-  const intro = "The first form of each fault is its default; variant= chooses another. Variant, status, evidence, source:";
+  const intro =
+    "The first form of each fault is its default, but for those of a dialect, which are the default there; variant= chooses another. Variant, status, evidence, source:";
   return [
     bold(provider.title),
     ...wrapped(intro, 0),

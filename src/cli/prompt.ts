@@ -1,10 +1,15 @@
 import { clearLine, createInterface, cursorTo } from "node:readline";
 import { FAULTS } from "../faults/index.ts";
+import { WORD_COMMANDS } from "../rules/language.ts";
 import { keepBelow, printOut } from "./print.ts";
 import type { RunningProxy } from "./proxy.ts";
-import type { Performed } from "./typed-commands.ts";
 
-const WORDS = [...FAULTS.map(({ name }) => name), "add", "clear", "ls", "rm"];
+export type Performed = "done" | "quit";
+
+/** What can be typed, but for the letters. */
+const WORDS = [...FAULTS.filter(({ acts }) => acts !== "unavailable").map(({ name }) => name), ...WORD_COMMANDS].filter(
+  ({ length }) => length > 1,
+);
 
 /** A line to type on, with editing, history and completion. What is printed meanwhile goes above it. Its end quits. */
 export function openPrompt(take: (line: string) => Performed, proxy: RunningProxy): void {
@@ -13,6 +18,8 @@ export function openPrompt(take: (line: string) => Performed, proxy: RunningProx
   const ask = () => {
     printOut("\n");
     line.prompt();
+    // Where the prompt stands in a file, nothing stands below it.
+    if (!stdout.isTTY) return;
     keepBelow({
       hide() {
         clearLine(stdout, 0);

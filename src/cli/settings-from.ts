@@ -9,10 +9,10 @@ import { targetsOf } from "../shell/targets.ts";
 import { SOCKET_OF_RUN } from "./child-environment.ts";
 import type { Call } from "./command.ts";
 import { message } from "./message.ts";
-import { MARK } from "./raise-fetch-limit.ts";
+import { FETCH_LIMIT_MARK } from "./raise-fetch-limit.ts";
 
 /** From one process of ours to another. */
-const OWN_VARIABLES: readonly string[] = [SOCKET_OF_RUN, MARK];
+const OWN_VARIABLES: readonly string[] = [SOCKET_OF_RUN, FETCH_LIMIT_MARK];
 
 type Environment = SettingsSources["environment"];
 

@@ -3,10 +3,8 @@ import { COMMAND_CHARACTERS_MAX } from "../core/limits.ts";
 import { rulesStatus } from "../shell/status.ts";
 import { rulesTable, statusBox } from "./boxes.ts";
 import { printOut } from "./print.ts";
-import { openPrompt } from "./prompt.ts";
+import { openPrompt, type Performed } from "./prompt.ts";
 import type { RunningProxy } from "./proxy.ts";
-
-export type Performed = "done" | "quit";
 
 /** Reads commands from standard input, a line each, until it ends. The end quits only where a person typed it. */
 export function readTypedCommands(proxy: RunningProxy): void {

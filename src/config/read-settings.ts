@@ -51,7 +51,7 @@ function settingsOfOptions(options: SettingsSources["options"]): Partial<Setting
   for (const [name, setting] of SETTING_ROWS) {
     const value = setting.option === undefined ? undefined : options[setting.option];
     if (value === undefined) continue;
-    const read = typeof value === "boolean" ? value : readText(setting, value, `--${setting.option} ${value}`);
+    const read = typeof value === "boolean" ? value : readText(setting, value, `--${setting.option} `);
     if (isInputError(read)) return read;
     settings[name] = read;
   }
@@ -65,7 +65,7 @@ function settingsOfEnvironment(environment: SettingsSources["environment"], rows
     const variable = setting.variables.find((candidate) => (environment[candidate] ?? "") !== "");
     if (variable === undefined) continue;
     const value = environment[variable] ?? "";
-    const read = readText(setting, value, `${variable}=${value}`);
+    const read = readText(setting, value, `${variable}=`);
     if (isInputError(read)) return read;
     settings[name] = setting.negated ? !read : read;
   }
@@ -74,7 +74,7 @@ function settingsOfEnvironment(environment: SettingsSources["environment"], rows
 
 function readText(setting: Setting<unknown>, text: string, where: string): unknown {
   const parsed = setting.value.parse(text);
-  return parsed.ok ? parsed.value : inputError(`${withoutCredentials(where)}: expected ${parsed.expected}`);
+  return parsed.ok ? parsed.value : inputError(`${where}${withoutCredentials(text)}: expected ${parsed.expected}`);
 }
 
 /** Every variable of ours that means something. */

@@ -21,6 +21,6 @@ export type Ports = {
   readonly forward: (request: ForwardRequest) => Promise<OpenResponse | ForwardFailure>;
   readonly simulate: (exchange: Identified, facts: RequestFacts, body: Uint8Array) => OpenResponse | Promise<OpenResponse>;
   /** Undoes content codings; undefined where it cannot, or where more than `bytesMax` come out. */
-  readonly decoded: (bytes: Uint8Array, contentEncoding: string, bytesMax: number) => Uint8Array | undefined;
+  readonly withoutContentCoding: (bytes: Uint8Array, contentEncoding: string, bytesMax: number) => Uint8Array | undefined;
   readonly record: (event: FaultproxyEvent) => void;
 };

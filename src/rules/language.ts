@@ -26,7 +26,7 @@ export type Command =
   | { readonly kind: "remove"; readonly id: string }
   | { readonly kind: "clear" };
 
-const WORD_COMMANDS = ["n", "q", "add", "ls", "rm", "clear"] as const;
+export const WORD_COMMANDS = ["n", "q", "add", "ls", "rm", "clear"] as const;
 
 /** Keys that every fault takes, with what `faults` says of them. */
 export const COMMON_KEYS: Readonly<Record<string, string>> = {

@@ -2,6 +2,7 @@ import { unlinkSync } from "node:fs";
 import type { Settings } from "../config/settings.ts";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { COMMAND_CHARACTERS_MAX } from "../core/limits.ts";
+import { percentDecoded } from "../core/percent-decoded.ts";
 import { joinWords } from "../rules/words.ts";
 import { probe } from "./control-client.ts";
 import type { Daemon } from "./daemon.ts";
@@ -128,7 +129,7 @@ function controlRoutes(daemon: Daemon, settings: Settings, path: string, quit: (
       path: /^\/v1\/rules\/[^/]+$/,
       methods: {
         DELETE(_, url) {
-          const id = decoded(url.pathname.slice("/v1/rules/".length));
+          const id = percentDecoded(url.pathname.slice("/v1/rules/".length));
           const known = rulesStatus(daemon.rules()).some((rule) => rule.id === id);
           return known ? perform(joinWords(["rm", id]), rules) : failure(404, `there is no rule ${id}`);
         },
@@ -154,15 +155,6 @@ function controlRoutes(daemon: Daemon, settings: Settings, path: string, quit: (
       },
     },
   ];
-}
-
-/** An id with broken escapes is nobody's. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** A command as plain text, or as JSON under the given key. */

@@ -11,10 +11,10 @@ import { createPipeline } from "../pipeline/run.ts";
 import { applyCommand } from "../rules/apply.ts";
 import { type Command, parseCommand } from "../rules/language.ts";
 import { createSimulator } from "../simulator/simulator.ts";
-import { decoded } from "./decoded.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
 import { targetsOf } from "./targets.ts";
+import { withoutContentCoding } from "./without-content-coding.ts";
 
 /** The running proxy, as the command line and the control socket see it. */
 export type Daemon = {
@@ -74,7 +74,7 @@ export function startDaemon(settings: Settings, environment: Readonly<Record<str
     },
     forward: engine.forward,
     simulate: createSimulator(settings, REAL_CLOCK),
-    decoded,
+    withoutContentCoding,
     record(event: FaultproxyEvent) {
       if (event.type === "decision" && event.injected) injections++;
       if (event.type === "exchange") {

@@ -1,3 +1,4 @@
+import { percentDecoded } from "../core/percent-decoded.ts";
 import type { EndpointRequest } from "./endpoints.ts";
 
 const CONTEXT_TOKENS = 200_000;
@@ -21,7 +22,7 @@ export function modelList(request: EndpointRequest): unknown {
 }
 
 export function oneModel(request: EndpointRequest, segment: string): unknown {
-  const name = decoded(segment);
+  const name = percentDecoded(segment);
   const form = formOf(request);
   return form === "openrouter" && name.endsWith("/endpoints")
     ? { data: { id: name.slice(0, -"/endpoints".length), endpoints: [] } }
@@ -110,12 +111,4 @@ function openrouterModel(id: string, created: number): unknown {
     per_request_limits: null,
     supported_parameters: ["max_tokens", "temperature", "tools", "tool_choice"],
   };
-}
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
 }

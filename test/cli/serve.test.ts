@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder, until } from "../shell/support.ts";
 import { faultproxy, onTerminal, type Served, serve } from "./support.ts";
@@ -198,6 +198,20 @@ describe("standard input", () => {
     const answer = await fetch(`${origin}/v1/chat/completions`, { method: "POST", body });
     terminal.type("q\r");
     expect(await answer.text()).toEndWith("data: [DONE]\n\n");
+    expect(await terminal.exited).toBe(0);
+  });
+
+  test("an output that goes to a file gets no cursor movements with the log", async () => {
+    const output = join(folder.path, "serve.out");
+    await using terminal = onTerminal(["serve", "--simulate", "--port", "0"], { environment, output });
+    const written = () => (existsSync(output) ? readFileSync(output, "utf8") : "");
+    await until(() => written().includes("Enter command: "), "the prompt", 15_000);
+    const origin = /OPENAI_HOST=(\S+)/.exec(written())?.[1];
+    await (await fetch(`${origin}/v1/models`)).text();
+    await until(() => terminal.shown().includes("/v1/models"), "the line of the log");
+    expect(written().match(/Enter command: /g)).toHaveLength(1);
+    expect(written()).not.toContain("\x1b[2K");
+    terminal.type("\x04");
     expect(await terminal.exited).toBe(0);
   });
 

@@ -92,7 +92,8 @@ export async function serve(words: readonly string[], options: Options = {}): Pr
 }
 
 /** The command on a terminal of its own. */
-export function onTerminal(words: readonly string[], { environment = {} }: Options = {}) {
+/** With `output`, standard output goes to that file, and the rest stays the terminal's. */
+export function onTerminal(words: readonly string[], { environment = {}, output }: Options & { readonly output?: string } = {}) {
   let shown = "";
   const decoder = new TextDecoder();
   const terminal = new Bun.Terminal({
@@ -100,7 +101,8 @@ export function onTerminal(words: readonly string[], { environment = {} }: Optio
       shown += decoder.decode(bytes, { stream: true });
     },
   });
-  const child = Bun.spawn([process.execPath, MAIN, ...words], { env: cleanEnvironment(environment), terminal });
+  const redirected = output === undefined ? [] : ["sh", "-c", 'exec "$@" > "$0"', output];
+  const child = Bun.spawn([...redirected, process.execPath, MAIN, ...words], { env: cleanEnvironment(environment), terminal });
   return {
     shown: () => shown,
     type: (text: string) => void terminal.write(text),

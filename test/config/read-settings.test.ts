@@ -154,6 +154,17 @@ describe("mistakes name the place and what to do", () => {
     expect(read(sources)).toContain(expected);
   });
 
+  test.each<[string, Case, string]>([
+    ["an option", { options: { upstream: "openai=http://me:secret@x" } }, "--upstream "],
+    ["a variable", { environment: { FAULTPROXY_UPSTREAM: "openai=http://me:secret@x" } }, "FAULTPROXY_UPSTREAM="],
+    ["a variable of another kind", { environment: { FAULTPROXY_PORT: "me:secret@x" } }, "FAULTPROXY_PORT="],
+    ["the file", { toml: '[providers.openai]\nupstream = "http://me:secret@x"\n' }, "test.toml:2:1: providers.openai.upstream = "],
+  ])("a password in %s is not shown, and where it stands is", (_, sources, where) => {
+    const message = read(sources);
+    expect(message).toStartWith(where);
+    expect(message).not.toContain("secret");
+  });
+
   test.each<[string, Case]>([
     ["an option", { options: { upstream: "openai=http://me:secret@x" } }],
     ["a variable", { environment: { FAULTPROXY_UPSTREAM: "openai=http://me:secret@x" } }],

@@ -23,7 +23,7 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
   try {
     const response = await fetch(request.base + request.target, options);
     if (response.status < STATUS_MIN || response.status > STATUS_MAX) {
-      void response.body?.cancel();
+      response.body?.cancel().catch(() => {});
       return { kind: "failure", reason: "upstream_protocol", detail: `${new URL(request.base).host} sent the status ${response.status}` };
     }
     const list = headerList(response.headers);

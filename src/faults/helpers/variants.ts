@@ -7,7 +7,7 @@ export type Dialects = Readonly<Record<DialectName, Pick<Dialect, "streamErrors"
 /** One way in which a provider tells an error. */
 export type Form = {
   readonly variant: string;
-  /** Of an error inside a stream; null where it is a whole answer. */
+  /** Of an error inside a stream, or of an answer that is the default in this dialect; null where it belongs to none. */
   readonly dialect: DialectName | null;
   readonly status: number;
   readonly evidence: Evidence;
@@ -15,13 +15,19 @@ export type Form = {
 };
 
 /**
- * The forms that a fault has with a provider, the default first; none where the fault has only one way to show. The
+ * The forms that a fault has with a provider, the default first (in each dialect); none where the fault has only one way to show. The
  * dialects are handed in because faults know them as types only.
  */
 export function formsOf({ forms }: Fault, provider: Provider, dialects: Dialects): readonly Form[] {
   if (forms === undefined) return [];
   if (forms !== "stream_errors") {
-    return provider.errors[forms].map(({ variant, status, evidence, source }) => ({ variant, dialect: null, status, evidence, source }));
+    return provider.errors[forms].map(({ variant, dialect = null, status, evidence, source }) => ({
+      variant,
+      dialect,
+      status,
+      evidence,
+      source,
+    }));
   }
   return DIALECT_NAMES.flatMap((dialect) =>
     (provider.streamErrors[dialect] ?? dialects[dialect].streamErrors).map(({ variant, evidence, source }) => ({

@@ -20,7 +20,7 @@ export async function readFacts(exchange: Identified, ports: Ports): Promise<Req
 export async function plainBody(exchange: Identified, bytesMax: number, ports: Ports): Promise<Uint8Array | undefined> {
   const bytes = await exchange.body.whole(bytesMax);
   const coding = headerValue(exchange.headers, "content-encoding") ?? "identity";
-  return bytes === undefined || coding === "identity" ? bytes : ports.decoded(bytes, coding, bytesMax);
+  return bytes === undefined || coding === "identity" ? bytes : ports.withoutContentCoding(bytes, coding, bytesMax);
 }
 
 function parseJson(bytes: Uint8Array): unknown {

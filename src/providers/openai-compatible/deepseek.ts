@@ -2,6 +2,8 @@ import type { ErrorFacts } from "../../core/provider.ts";
 import { entry } from "../shared.ts";
 import { type CompatibleHost, PLAIN } from "./shared.ts";
 
+const STATUS_SOURCE = "api-docs.deepseek.com/quick_start/error_codes (status); text unverified";
+
 function deepseekError(facts: ErrorFacts, message: string, type: string): unknown {
   return { error: { message: facts.message ?? message, type, param: null, code: "invalid_request_error" } };
 }
@@ -25,35 +27,10 @@ export const DEEPSEEK: CompatibleHost = {
       ),
     ],
     rate_limit: [
-      entry(
-        "deepseek",
-        429,
-        "U",
-        "api-docs.deepseek.com/quick_start/error_codes (status); text unverified",
-        (facts) => deepseekError(facts, "Rate Limit Reached", "rate_limit_error"),
-        PLAIN,
-      ),
+      entry("deepseek", 429, "U", STATUS_SOURCE, (facts) => deepseekError(facts, "Rate Limit Reached", "rate_limit_error"), PLAIN),
     ],
-    server_error: [
-      entry(
-        "deepseek",
-        500,
-        "U",
-        "api-docs.deepseek.com/quick_start/error_codes (status); text unverified",
-        (facts) => deepseekError(facts, "Server Error", "server_error"),
-        PLAIN,
-      ),
-    ],
-    overloaded: [
-      entry(
-        "deepseek",
-        503,
-        "U",
-        "api-docs.deepseek.com/quick_start/error_codes (status); text unverified",
-        (facts) => deepseekError(facts, "Server Overloaded", "server_error"),
-        PLAIN,
-      ),
-    ],
+    server_error: [entry("deepseek", 500, "U", STATUS_SOURCE, (facts) => deepseekError(facts, "Server Error", "server_error"), PLAIN)],
+    overloaded: [entry("deepseek", 503, "U", STATUS_SOURCE, (facts) => deepseekError(facts, "Server Overloaded", "server_error"), PLAIN)],
     auth: [
       entry(
         "deepseek",

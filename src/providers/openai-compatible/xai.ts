@@ -2,6 +2,7 @@ import type { ErrorFacts } from "../../core/provider.ts";
 import { entry } from "../shared.ts";
 import { type CompatibleHost, PLAIN } from "./shared.ts";
 
+const SCHEMA_SOURCE = "vercel/ai packages/xai/src/xai-error.ts (schema); captured text in public reports";
 const INVALID = "Client specified an invalid argument";
 
 function xaiError(facts: ErrorFacts, code: string, error: string): unknown {
@@ -21,7 +22,7 @@ export const XAI: CompatibleHost = {
         "xai",
         400,
         "C",
-        "vercel/ai packages/xai/src/xai-error.ts (schema); captured text in public reports",
+        SCHEMA_SOURCE,
         (facts) =>
           xaiError(
             facts,
@@ -64,7 +65,7 @@ export const XAI: CompatibleHost = {
         "xai",
         400,
         "C",
-        "vercel/ai packages/xai/src/xai-error.ts (schema); captured text in public reports",
+        SCHEMA_SOURCE,
         (facts) =>
           xaiError(
             facts,

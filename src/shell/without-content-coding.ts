@@ -10,7 +10,7 @@ const DECODERS = new Map<string, (bytes: Uint8Array, options: { maxOutputLength:
 ]);
 
 /** Undoes content codings, the last one first; undefined where it cannot, or where more than `bytesMax` come out. */
-export function decoded(bytes: Uint8Array, contentEncoding: string, bytesMax: number): Uint8Array | undefined {
+export function withoutContentCoding(bytes: Uint8Array, contentEncoding: string, bytesMax: number): Uint8Array | undefined {
   const codings = contentEncoding.toLowerCase().split(",").reverse();
   let plain = bytes;
   for (const coding of codings.map((name) => name.trim()).filter((name) => name !== "identity")) {
