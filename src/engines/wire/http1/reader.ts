@@ -1,0 +1,147 @@
+import { type BodyReader, bodyReader } from "./body.ts";
+import { type Field, readField } from "./fields.ts";
+import { requestFraming, responseFraming } from "./framing.ts";
+import { EMPTY_LINES_MAX, HEAD_BYTES_MAX } from "./limits.ts";
+import {
+  type BodyFraming,
+  isMessageError,
+  type MessageError,
+  type MessageEvent,
+  type MessageHead,
+  messageError,
+  type RequestLine,
+  type StatusLine,
+} from "./message.ts";
+import { readRequestLine, readStatusLine } from "./start-line.ts";
+
+/** Reads one message after the other. Pure: bytes in, events out. */
+export type MessageReader<StartLine> = {
+  /** Reads up to the end of the present message; what is behind it is given back with the `end` event. */
+  readonly read: (bytes: Buffer) => readonly MessageEvent<StartLine>[];
+  /** The sender will send no more. */
+  readonly finish: () => readonly MessageEvent<StartLine>[];
+  /** Between two messages, with nothing of the next one. */
+  readonly isBetween: () => boolean;
+};
+
+/** RFC 9112 section 3. */
+export function requestReader(): MessageReader<RequestLine> {
+  return messageReader(readRequestLine, requestFraming, EMPTY_LINES_MAX);
+}
+
+/** RFC 9112 section 4. `method` is asked when a head is complete: of the request that the response answers. */
+export function responseReader(method: () => string): MessageReader<StatusLine> {
+  return messageReader(readStatusLine, (statusLine, fields) => responseFraming(statusLine, fields, method()), 0);
+}
+
+const LONG_HEAD = messageError("head_too_large", `a head above ${HEAD_BYTES_MAX} bytes`, 431);
+const BARE_LF = messageError("bare_line_feed", "a line ends without a carriage return");
+const NO_START = messageError("bad_start_line", "an empty line stands where a message should begin");
+const HALF_HEAD = messageError("incomplete_head", "the connection ended in the middle of a head");
+const HALF_BODY = messageError("incomplete_body", "the connection ended before the end of the body");
+const HEAD_END = "\r\n\r\n";
+const NOTHING = new Uint8Array();
+
+function messageReader<StartLine>(
+  readStartLine: (line: string) => StartLine | MessageError,
+  framingOf: (startLine: StartLine, fields: readonly Field[]) => BodyFraming | MessageError,
+  emptyLinesMax: number,
+): MessageReader<StartLine> {
+  let startLine: StartLine | undefined;
+  let fields: Field[] = [];
+  /** Text of the head that has come and is not a complete line. */
+  let held = "";
+  let headBytes = 0;
+  let emptyLines = 0;
+  let body: BodyReader | undefined;
+  let framing: BodyFraming["kind"] = "none";
+  let isOver = false;
+
+  const fail = (error: MessageError): MessageEvent<StartLine> => {
+    isOver = true;
+    return { kind: "error", error };
+  };
+  const end = (bytes: Buffer, raw: Uint8Array, trailers: readonly Field[] | MessageHead<StartLine>["headers"], next: number) => {
+    body = undefined;
+    const rest = next === bytes.length ? NOTHING : bytes.subarray(next);
+    return { kind: "end", raw, trailers, rest } as const;
+  };
+
+  /** Reads lines of a head. Gives the place behind the head when it is complete, or what is wrong. */
+  const readHead = (bytes: Buffer): number | MessageError | undefined => {
+    const found = bytes.indexOf(HEAD_END, 0, "latin1");
+    const room = HEAD_BYTES_MAX + 1 - headBytes;
+    const readable = Math.min(found < 0 ? bytes.length : found + HEAD_END.length, room);
+    const before = held.length;
+    const text = before === 0 ? bytes.toString("latin1", 0, readable) : held + bytes.toString("latin1", 0, readable);
+    let at = 0;
+    for (;;) {
+      const feed = text.indexOf("\n", at === 0 ? before : at);
+      if (feed < 0) break;
+      headBytes += feed + 1 - at;
+      if (headBytes > HEAD_BYTES_MAX) return LONG_HEAD;
+      const lineEnd = feed - 1;
+      if (lineEnd < at || text.charCodeAt(lineEnd) !== 0x0d) return BARE_LF;
+      const isEmpty = lineEnd === at;
+      if (startLine === undefined) {
+        if (!isEmpty) {
+          const line = readStartLine(text.slice(at, lineEnd));
+          if (isMessageError(line as object)) return line as MessageError;
+          startLine = line as StartLine;
+        } else if (++emptyLines > emptyLinesMax) return NO_START;
+      } else if (isEmpty) {
+        held = "";
+        return feed + 1 - before;
+      } else {
+        const error = readField(text, at, lineEnd, fields);
+        if (error !== undefined) return error;
+      }
+      at = feed + 1;
+    }
+    held = at === 0 ? text : text.slice(at);
+    return headBytes + held.length > HEAD_BYTES_MAX ? LONG_HEAD : undefined;
+  };
+
+  return {
+    read(bytes) {
+      const events: MessageEvent<StartLine>[] = [];
+      if (isOver || bytes.length === 0) return events;
+      let from = 0;
+      if (body === undefined) {
+        const behind = readHead(bytes);
+        if (behind === undefined) return events;
+        if (typeof behind !== "number") return [fail(behind)];
+        const found = framingOf(startLine as StartLine, fields);
+        if (isMessageError(found)) return [fail(found)];
+        events.push({ kind: "head", head: { ...(startLine as StartLine), headers: fields, framing: found } });
+        startLine = undefined;
+        fields = [];
+        headBytes = 0;
+        emptyLines = 0;
+        framing = found.kind;
+        from = behind;
+        if (found.kind === "none" || (found.kind === "length" && found.bytes === 0)) {
+          events.push(end(bytes, NOTHING, [], from));
+          return events;
+        }
+        body = bodyReader(found);
+        if (from === bytes.length) return events;
+      }
+      const step = body(bytes, from);
+      if (step.raw.length > 0) events.push({ kind: "data", raw: step.raw, payload: step.payload });
+      if (step.error !== undefined) events.push(fail(step.error));
+      else if (step.end !== undefined) events.push(end(bytes, step.end.raw, step.end.trailers, step.end.next));
+      return events;
+    },
+    finish() {
+      if (isOver) return [];
+      isOver = true;
+      if (body !== undefined) {
+        if (framing !== "close") return [fail(HALF_BODY)];
+        return [{ kind: "end", raw: NOTHING, trailers: [], rest: NOTHING }];
+      }
+      return startLine === undefined && held === "" ? [] : [fail(HALF_HEAD)];
+    },
+    isBetween: () => body === undefined && startLine === undefined && held === "",
+  };
+}
