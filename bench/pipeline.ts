@@ -25,6 +25,7 @@ function portsFor(start: Rules): Ports {
     },
     rules: { get: () => rules, set: (next) => (rules = next) },
     forward: async () => answer,
+    wire: undefined,
     simulate: () => answer,
     withoutContentCoding: (bytes) => bytes,
     record: () => {},
@@ -48,6 +49,8 @@ const received = (id: number): Received => ({
   body: { lengthBytes: body.length, whole: async () => body, forward: async () => body },
   listenerProvider: undefined,
   clientGone,
+  interim: undefined,
+  canUpgrade: false,
 });
 
 const CASES: readonly (readonly [name: string, rules: Rules])[] = [

@@ -27,6 +27,8 @@ export function exchange(changes: Partial<Identified> = {}): Identified {
     body: { lengthBytes: 0, whole: async () => new Uint8Array(), forward: async () => null },
     listenerProvider: undefined,
     clientGone: new AbortController().signal,
+    interim: undefined,
+    canUpgrade: false,
     receivedMonotonicMs: 0,
     provider: "openai",
     dialect: "chat",

@@ -95,10 +95,9 @@ const NAME_WIDTH = Math.max(...FAULTS.map(({ name }) => name.length));
 function faultLines(fault: Fault): readonly string[] {
   const at = NAME_WIDTH + 7;
   const head = `  ${(fault.letter ?? "").padEnd(3)}${fault.name.padEnd(NAME_WIDTH + 2)}`;
-  const summary = fault.acts === "unavailable" ? `${fault.summary} (not available: ${fault.needs})` : fault.summary;
   const keys = Object.keys(fault.parameters).map((key) => `${key}=`);
-  const [first = "", ...more] = wrapped(summary, at);
-  return [head + first.slice(at), ...more, ...(keys.length === 0 || fault.acts === "unavailable" ? [] : wrapped(keys.join(" "), at))];
+  const [first = "", ...more] = wrapped(fault.summary, at);
+  return [head + first.slice(at), ...more, ...(keys.length === 0 ? [] : wrapped(keys.join(" "), at))];
 }
 
 function faultPage(fault: Fault, { bold }: Style): string {
@@ -111,12 +110,17 @@ function faultPage(fault: Fault, { bold }: Style): string {
   return [
     `${bold(fault.name)}${letter}`,
     ...wrapped(fault.summary, 2),
-    ...(fault.acts === "unavailable" ? [`  not available: ${fault.needs}`] : []),
+    ...(needsWire(fault) ? ["  needs the wire engine, which is the default"] : []),
     "",
     ...(keys.length === 0 ? [] : [bold("Keys"), ...table(keys), ""]),
     ...forms.flatMap(([name, found]) => [bold(PROVIDERS[name].title), ...formLines(found, width), ""]),
     ...(forms.length === 0 ? [] : legend(bold)),
   ].join("\n");
+}
+
+/** With its usual parameters. */
+function needsWire({ needsRawSockets, parameters }: Fault): boolean {
+  return needsRawSockets?.(Object.fromEntries(Object.entries(parameters).map(([key, spec]) => [key, spec.default ?? ""]))) ?? false;
 }
 
 function parameterText({ summary, type, choices, default: preset, minimum, maximum }: ParameterSpec): string {
@@ -171,8 +175,7 @@ function asJson({ provider, fault }: Chosen): unknown {
       letter: each.letter ?? null,
       level: each.level,
       summary: each.summary,
-      available: each.acts !== "unavailable",
-      needs: each.acts === "unavailable" ? each.needs : null,
+      engines: needsWire(each) ? ["wire"] : ["wire", "serve"],
       terminal: each.terminal,
       keys: each.parameters,
       forms: Object.fromEntries(providers.map((name) => [name, formsOf(each, PROVIDERS[name], DIALECTS)])),

@@ -7,9 +7,7 @@ import type { RunningProxy } from "./proxy.ts";
 export type Performed = "done" | "quit";
 
 /** What can be typed, but for the letters. */
-const WORDS = [...FAULTS.filter(({ acts }) => acts !== "unavailable").map(({ name }) => name), ...WORD_COMMANDS].filter(
-  ({ length }) => length > 1,
-);
+const WORDS = [...FAULTS.map(({ name }) => name), ...WORD_COMMANDS].filter(({ length }) => length > 1);
 
 /** A line to type on, with editing, history and completion. What is printed meanwhile goes above it. Its end quits. */
 export function openPrompt(take: (line: string) => Performed, proxy: RunningProxy): void {

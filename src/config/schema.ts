@@ -155,9 +155,9 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     key: "engine",
     option: "engine",
     variables: ["FAULTPROXY_ENGINE"],
-    value: choice("ENGINE", ["serve"]),
-    default: "serve",
-    summary: "what takes and forwards requests",
+    value: choice("ENGINE", ["wire", "serve"]),
+    default: "wire",
+    summary: "wire: raw sockets, exact bytes, every fault; serve: Bun's own server and fetch",
   },
 };
 

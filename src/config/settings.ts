@@ -26,5 +26,5 @@ export type Settings = {
   readonly tokens: number;
   readonly logFormat: "pretty" | "json";
   readonly logLevel: "error" | "warn" | "info" | "debug" | "silent";
-  readonly engine: "serve";
+  readonly engine: "wire" | "serve";
 };

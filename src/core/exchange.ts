@@ -44,7 +44,14 @@ export type Received = {
   readonly listenerProvider: ProviderName | undefined;
   /** Aborted when the client has gone. */
   readonly clientGone: AbortSignal;
+  /** Passes an interim response on to the client; undefined where that cannot be done. */
+  readonly interim: ((response: Interim) => void) | undefined;
+  /** Can the connection become a tunnel after a 101? */
+  readonly canUpgrade: boolean;
 };
+
+/** A 1xx response before the final one (RFC 9110 section 15.2). */
+export type Interim = { readonly status: number; readonly reason: string; readonly headers: HeaderList };
 
 /** Faults meet `inference` only; the others are always forwarded unless a rule names their path. */
 export type EndpointKind = "inference" | "metadata" | "auth";
@@ -85,9 +92,12 @@ export type Identified = Received & {
 /** A response whose head has come. */
 export type OpenResponse = {
   readonly status: number;
-  readonly reason: string;
+  /** Undefined: the standard phrase. */
+  readonly reason: string | undefined;
   readonly headers: HeaderList;
   readonly body: Body;
+  /** With a 101: the connection to the target, for the engine that made it. */
+  readonly tunnel?: unknown;
 };
 
 /** Why no response came. Named in `x-faultproxy-error`. */
@@ -105,6 +115,17 @@ export type ForwardFailure = {
   readonly detail: string;
 };
 
+/** As whom a target is met. Connections of different identities (compared as objects) are never shared. */
+export type TlsIdentity = {
+  /** PEM. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** PEM; in place of the system's. */
+  readonly ca?: string;
+  /** In place of the target's host name, for SNI and for the certificate. */
+  readonly serverName?: string;
+};
+
 export type ForwardRequest = {
   readonly method: string;
   /** Scheme and authority of the target, and a base path without a trailing slash, or an empty one. */
@@ -112,15 +133,48 @@ export type ForwardRequest = {
   readonly target: string;
   readonly headers: HeaderList;
   readonly body: Body;
+  /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
+  readonly interim: ((response: Interim) => void) | undefined;
+  /** The protocol that the client asks to go over to (RFC 9110 section 7.8), where it may. */
+  readonly upgrade: string | undefined;
+  readonly tls: TlsIdentity | undefined;
 };
 
 /** How the sending of a response ended; told exactly once for each response. */
 export type DeliveryEnd = "complete" | "cut" | "client_gone";
 
+/** One part of a response as it goes on the wire; `end` is the last chunk and what follows it, or nothing. */
+export type WirePiece = {
+  readonly part: "head" | "body" | "end";
+  readonly bytes: Uint8Array;
+  /** Of a body: the bytes without chunk framing. */
+  readonly payload: Uint8Array;
+};
+
+/** What goes out in place of a response's own bytes, step by step. The promise of a step that never comes is a connection that hangs. */
+export type WireScript = { readonly next: () => Promise<WireStep> };
+
+export type WireStep =
+  | { readonly kind: "write"; readonly bytes: Uint8Array }
+  /** The response is whole; the connection goes on as it would. */
+  | { readonly kind: "complete" }
+  /** FIN; `half_close` leaves the connection open for what the client sends. */
+  | { readonly kind: "close" | "half_close" }
+  /** RST. */
+  | { readonly kind: "reset" };
+
 /** What the engine does towards the client. */
 export type Delivery =
-  | { readonly kind: "response"; readonly response: OpenResponse; readonly done: (how: DeliveryEnd) => void }
+  | {
+      readonly kind: "response";
+      readonly response: OpenResponse;
+      /** Makes other bytes of those that the response would be. */
+      readonly damage?: (pieces: AsyncIterable<WirePiece>) => WireScript;
+      readonly done: (how: DeliveryEnd) => void;
+    }
+  /** No response at all, but these bytes. */
+  | { readonly kind: "bytes"; readonly script: WireScript; readonly done: (how: DeliveryEnd) => void }
   /** No byte, connection open until the client leaves. */
   | { readonly kind: "hang"; readonly done: () => void }
   /** RST before any byte. */

@@ -1,5 +1,5 @@
 import type { Dialect } from "./dialect.ts";
-import type { Identified, RequestFacts } from "./exchange.ts";
+import type { Identified, RequestFacts, WirePiece } from "./exchange.ts";
 import type { Frame, Framing } from "./frame.ts";
 import type { HeaderList } from "./headers.ts";
 import type { ErrorContext, HttpFaultName, Provider } from "./provider.ts";
@@ -10,14 +10,16 @@ export type Action =
   | { readonly kind: "delay"; readonly ms: number }
   /** A complete answer in place of the target's. */
   | { readonly kind: "respond"; readonly status: number; readonly headers: HeaderList; readonly body: Uint8Array }
-  /** Bytes into the running body; `frame` where they are one, so that a further fault can see it. */
-  | { readonly kind: "write"; readonly bytes: Uint8Array; readonly frame?: Frame }
+  /** Bytes into the running body or onto the wire; `frame` or `piece` where they are one, so that a further fault can see it. */
+  | { readonly kind: "write"; readonly bytes: Uint8Array; readonly frame?: Frame; readonly piece?: WirePiece }
   /** Nothing more, connection open, until the client leaves. */
   | { readonly kind: "hang" }
   /** The body ends properly here. */
   | { readonly kind: "end" }
   /** FIN. */
   | { readonly kind: "close" }
+  /** FIN, but what the client sends is still taken. */
+  | { readonly kind: "half_close" }
   /** RST. */
   | { readonly kind: "reset" };
 
@@ -80,9 +82,11 @@ type FaultBase = {
   /** Where its forms stand, which `variant=` chooses from: under this name in the providers' error catalogues, or among the errors inside streams. */
   readonly forms?: HttpFaultName | "stream_errors";
   readonly parameters: Readonly<Record<string, ParameterSpec>>;
+  /** Can only an engine on raw sockets perform it, with these parameters? */
+  readonly needsRawSockets?: (parameters: Parameters) => boolean;
 };
 
-/** Acts before anything is sent to the target; may only delay. */
+/** Acts before anything is sent to the target: delays, answers in its place, or bytes in place of an answer. */
 export type BeforeFault = FaultBase & {
   readonly acts: "before";
   readonly plan: (context: FaultContext) => readonly Action[];
@@ -96,7 +100,10 @@ export type BodyFault = FaultBase & {
   readonly start: (context: FaultContext, framing: Framing) => FrameFault;
 };
 
-/** Listed, but not to be had on this engine. */
-export type UnavailableFault = FaultBase & { readonly acts: "unavailable"; readonly needs: string };
+/** Acts on the bytes of a response as they go on the wire: gives what is done in place of each piece. */
+export type WireFault = FaultBase & {
+  readonly acts: "wire";
+  readonly start: (context: FaultContext) => (piece: WirePiece) => readonly Action[];
+};
 
-export type Fault = BeforeFault | BodyFault | UnavailableFault;
+export type Fault = BeforeFault | BodyFault | WireFault;

@@ -27,17 +27,26 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "proxy-authorization",
   "proxy-connection",
   "te",
-  "trailer",
   "transfer-encoding",
   "upgrade",
 ]);
 
-/** End-to-end fields: without hop-by-hop fields, those that `Connection` names, and `alsoRemove`. */
-export function endToEndHeaders(headers: HeaderList, alsoRemove: ReadonlySet<string>): HeaderList {
-  const connection = headerValue(headers, "connection");
-  const named = connection === undefined || !/[^,\s]/.test(connection) ? undefined : new Set(connection.toLowerCase().split(/[\s,]+/));
+/** What says where a message ends and whom it is for stays, whatever `Connection` names. */
+const NEVER_NAMED: ReadonlySet<string> = new Set(["content-length", "host"]);
+
+/** End-to-end fields: without hop-by-hop fields and those that `Connection` names. */
+export function endToEndHeaders(headers: HeaderList): HeaderList {
+  const named = new Set<string>();
+  let isPlain = true;
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (!HOP_BY_HOP.has(lower)) continue;
+    isPlain = false;
+    if (lower === "connection") for (const option of value.toLowerCase().split(",")) named.add(option.trim());
+  }
+  if (isPlain) return headers;
   return headers.filter(([name]) => {
     const lower = name.toLowerCase();
-    return !HOP_BY_HOP.has(lower) && !alsoRemove.has(lower) && !(named?.has(lower) ?? false);
+    return !HOP_BY_HOP.has(lower) && (!named.has(lower) || NEVER_NAMED.has(lower));
   });
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { FaultproxyEvent } from "./event.ts";
-import type { ForwardFailure, ForwardRequest, Identified, OpenResponse, RequestFacts } from "./exchange.ts";
+import type { ForwardFailure, ForwardRequest, Identified, OpenResponse, RequestFacts, WirePiece, WireScript } from "./exchange.ts";
 import type { ProviderName } from "./provider.ts";
 import type { Rules } from "./rule.ts";
 
@@ -11,6 +11,13 @@ export type Target =
   | { readonly kind: "simulated" }
   | { readonly kind: "missing"; readonly variable: string };
 
+export type WirePorts = {
+  /** What a target that answers so would put on the wire. */
+  readonly pieces: (response: OpenResponse, method: string) => AsyncIterable<WirePiece>;
+  /** What a target's connection with these bytes comes to. */
+  readonly reread: (script: WireScript, method: string, signal: AbortSignal) => Promise<OpenResponse | ForwardFailure>;
+};
+
 /** What the pipeline needs from outside; the shell gives it. */
 export type Ports = {
   readonly clock: Clock;
@@ -19,6 +26,8 @@ export type Ports = {
   readonly targets: Readonly<Record<ProviderName, Target>>;
   readonly rules: { readonly get: () => Rules; readonly set: (rules: Rules) => void };
   readonly forward: (request: ForwardRequest) => Promise<OpenResponse | ForwardFailure>;
+  /** For wire faults on the target's side: a response as bytes, and bytes read as a target's. Undefined without raw sockets. */
+  readonly wire: WirePorts | undefined;
   readonly simulate: (exchange: Identified, facts: RequestFacts, body: Uint8Array) => OpenResponse | Promise<OpenResponse>;
   /** Undoes content codings; undefined where it cannot, or where more than `bytesMax` come out. */
   readonly withoutContentCoding: (bytes: Uint8Array, contentEncoding: string, bytesMax: number) => Uint8Array | undefined;

@@ -1,5 +1,6 @@
 import type { InputError } from "../core/errors.ts";
 import type { Delivery, ForwardFailure, ForwardRequest, OpenResponse, Received } from "../core/exchange.ts";
+import type { WirePorts } from "../core/ports.ts";
 import type { ProviderName } from "../core/provider.ts";
 
 export type ListenOptions = {
@@ -19,7 +20,9 @@ export type Listener = {
 
 /** What takes requests, performs deliveries and reaches targets. The pipeline knows no engine. */
 export type Engine = {
-  readonly name: "serve";
+  readonly name: "wire" | "serve";
   readonly listen: (options: ListenOptions) => Listener | InputError;
   readonly forward: (request: ForwardRequest) => Promise<OpenResponse | ForwardFailure>;
+  /** Undefined: wire faults cannot be had. */
+  readonly wire: WirePorts | undefined;
 };

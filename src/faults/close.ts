@@ -1,3 +1,13 @@
-import { needsRawSockets } from "./helpers/unavailable.ts";
+import type { BeforeFault } from "../core/fault.ts";
+import { ALWAYS } from "./helpers/wire.ts";
 
-export const close = needsRawSockets("close", "the connection is closed (FIN) before any byte");
+export const close: BeforeFault = {
+  name: "close",
+  level: "wire",
+  summary: "the connection is closed (FIN) before any byte",
+  terminal: true,
+  parameters: {},
+  needsRawSockets: ALWAYS,
+  acts: "before",
+  plan: () => [{ kind: "close" }],
+};

@@ -8,13 +8,16 @@ import { contentFilter } from "./content-filter.ts";
 import { contextLength } from "./context-length.ts";
 import { cut } from "./cut.ts";
 import { duplicateFrame } from "./duplicate-frame.ts";
+import { duplicateHead } from "./duplicate-head.ts";
 import { empty } from "./empty.ts";
 import { errorEvent } from "./error-event.ts";
 import { finishLength } from "./finish-length.ts";
 import { garbage } from "./garbage.ts";
+import { halfClose } from "./half-close.ts";
 import { hang } from "./hang.ts";
 import { hangAfterHeaders } from "./hang-after-headers.ts";
 import { keepaliveFlood } from "./keepalive-flood.ts";
+import { lateReset } from "./late-reset.ts";
 import { latency } from "./latency.ts";
 import { malformedFrame } from "./malformed-frame.ts";
 import { modelNotFound } from "./model-not-found.ts";
@@ -28,6 +31,7 @@ import { requestTooLarge } from "./request-too-large.ts";
 import { reset } from "./reset.ts";
 import { serverError } from "./server-error.ts";
 import { slow } from "./slow.ts";
+import { slowHead } from "./slow-head.ts";
 import { slowTokens } from "./slow-tokens.ts";
 import { splitFrames } from "./split-frames.ts";
 import { stall } from "./stall.ts";
@@ -36,6 +40,7 @@ import { truncateBody } from "./truncate-body.ts";
 import { unknownTool } from "./unknown-tool.ts";
 import { usageMissing } from "./usage-missing.ts";
 import { wrongContentType } from "./wrong-content-type.ts";
+import { wrongLength } from "./wrong-length.ts";
 
 export { type Form, formsOf, variantsOf } from "./helpers/variants.ts";
 
@@ -62,6 +67,11 @@ export const FAULTS: readonly Fault[] = [
   close,
   hangAfterHeaders,
   truncateBody,
+  wrongLength,
+  duplicateHead,
+  slowHead,
+  halfClose,
+  lateReset,
   garbage,
   cut,
   stall,

@@ -1,13 +1,10 @@
-import type { ForwardFailure, Identified, OpenResponse, RequestFacts } from "../core/exchange.ts";
-import { endToEndHeaders, type HeaderList, withHeader } from "../core/headers.ts";
+import type { ForwardFailure, Identified, OpenResponse, RequestFacts, WireScript } from "../core/exchange.ts";
+import { endToEndHeaders, headerValue, withHeader } from "../core/headers.ts";
 import type { Ports } from "../core/ports.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { plainBody } from "./helpers/read-facts.ts";
 
-/** `host` is the target's; `expect` was answered by the engine when it read the body. */
-const NOT_FORWARDED: ReadonlySet<string> = new Set(["host", "expect"]);
-const NONE: ReadonlySet<string> = new Set();
 /** No provider takes as much for inference; what is larger is no JSON to the built-in one. */
 const SIMULATED_BODY_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -32,7 +29,7 @@ export async function attempt(exchange: Identified, plain: boolean, facts: () =>
       return { response: await ports.simulate(exchange, known, bytes), error: undefined };
     }
     case "url": {
-      const headers = endToEndHeaders(exchange.headers, NOT_FORWARDED);
+      const headers = endToEndHeaders(exchange.headers);
       const answer = await ports.forward({
         method: exchange.method,
         base: target.base,
@@ -40,16 +37,34 @@ export async function attempt(exchange: Identified, plain: boolean, facts: () =>
         headers: plain ? withHeader(headers, "accept-encoding", "identity") : headers,
         body: await exchange.body.forward(),
         signal: exchange.clientGone,
+        interim: exchange.interim && ((interim) => exchange.interim?.({ ...interim, headers: endToEndHeaders(interim.headers) })),
+        upgrade: upgradeOf(exchange),
+        tls: undefined,
       });
-      if (isFailure(answer) && answer.reason === "client_gone") return "client_gone";
-      if (isFailure(answer)) return failed(exchange, answer.reason === "upstream_timeout" ? 504 : 502, answer.reason, answer.detail);
-      return { response: { ...answer, headers: endToEnd(answer.headers) }, error: undefined };
+      if (isFailure(answer)) return failure(exchange, answer);
+      // A 101 is about this connection: its `Upgrade` says what the two sides speak now.
+      if (answer.status === 101) return { response: answer, error: undefined };
+      return { response: { ...answer, headers: endToEndHeaders(answer.headers) }, error: undefined };
     }
   }
 }
 
-function endToEnd(headers: HeaderList): HeaderList {
-  return endToEndHeaders(headers, NONE);
+/** WebSocket is the one protocol that is gone over to; a request for another is answered in HTTP. */
+export function upgradeOf({ headers, canUpgrade }: Identified): string | undefined {
+  const upgrade = headerValue(headers, "upgrade");
+  return canUpgrade && upgrade?.toLowerCase() === "websocket" ? upgrade : undefined;
+}
+
+/** What bytes in place of a target's come to. */
+export async function reread(exchange: Identified, script: WireScript, ports: Ports): Promise<Attempted> {
+  if (ports.wire === undefined) throw new Error("a wire fault without raw sockets");
+  const answer = await ports.wire.reread(script, exchange.method, exchange.clientGone);
+  return isFailure(answer) ? failure(exchange, answer) : { response: answer, error: undefined };
+}
+
+function failure(exchange: Identified, { reason, detail }: ForwardFailure): Attempted {
+  if (reason === "client_gone") return "client_gone";
+  return failed(exchange, reason === "upstream_timeout" ? 504 : 502, reason, detail);
 }
 
 function isFailure(answer: OpenResponse | ForwardFailure): answer is ForwardFailure {

@@ -1,26 +1,34 @@
 import type { Clock } from "../core/clock.ts";
-import type { Delivery, OpenResponse } from "../core/exchange.ts";
+import type { OpenResponse } from "../core/exchange.ts";
 import type { Action } from "../core/fault.ts";
 
-/** What the actions before forwarding came to: an answer, an end without one, or nothing (forward). */
-export type Before = OpenResponse | Exclude<Delivery["kind"], "response"> | undefined;
+/** What the actions before forwarding came to: an answer, an end without one, actions that put bytes on the wire, or nothing (forward). */
+export type Before =
+  | { readonly kind: "response"; readonly response: OpenResponse }
+  | { readonly kind: "hang" | "reset" | "close" }
+  | { readonly kind: "bytes"; readonly actions: readonly Action[] }
+  | undefined;
 
 /** Waits out the delays in order and gives the first action that ends the exchange. */
 export async function performBefore(actions: readonly Action[], clock: Clock, gone: AbortSignal): Promise<Before> {
-  for (const action of actions) {
+  for (const [index, action] of actions.entries()) {
     switch (action.kind) {
       case "delay":
         await clock.sleep(action.ms, gone);
         break;
-      case "respond":
-        return { status: action.status, reason: "", headers: action.headers, body: action.body };
+      case "respond": {
+        const { status, headers, body } = action;
+        return { kind: "response", response: { status, reason: undefined, headers, body } };
+      }
       case "hang":
       case "reset":
       case "close":
-        return action.kind;
+        return { kind: action.kind };
       case "write":
+      case "half_close":
+        return { kind: "bytes", actions: actions.slice(index) };
       case "end":
-        throw new Error(`${action.kind} has no meaning before a response`);
+        throw new Error("end has no meaning before a response");
     }
   }
   return undefined;

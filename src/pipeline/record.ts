@@ -1,5 +1,5 @@
 import type { DoneWord, Skipped } from "../core/event.ts";
-import type { Delivery, DeliveryEnd, Identified, OpenResponse } from "../core/exchange.ts";
+import type { Delivery, DeliveryEnd, Identified, OpenResponse, WirePiece, WireScript } from "../core/exchange.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Decision } from "./decide.ts";
 
@@ -13,6 +13,8 @@ export type Notes = {
   /** Why the answer is our own. */
   readonly error: string | undefined;
 };
+
+type Damaging = (pieces: AsyncIterable<WirePiece>) => WireScript;
 
 export const NOTHING_NOTED: Notes = { model: undefined, faults: [], skipped: () => [], error: undefined };
 
@@ -30,11 +32,12 @@ export function recordDecisions(exchange: Identified, model: string | undefined,
   }
 }
 
-/** The delivery of a response whose end is recorded. */
-export function delivered(exchange: Identified, response: OpenResponse, notes: Notes, ports: Ports): Delivery {
+/** The delivery of a response whose end is recorded; `damage` makes other bytes of those that it would be. */
+export function delivered(exchange: Identified, response: OpenResponse, notes: Notes, ports: Ports, damage?: Damaging): Delivery {
   return {
     kind: "response",
     response,
+    ...(damage === undefined ? {} : { damage }),
     done(how) {
       // Of a whole answer nothing was sent to a client that had left; of a stream perhaps all but the end.
       const isUnsent = how === "client_gone" && (response.body === null || response.body instanceof Uint8Array);
@@ -43,8 +46,13 @@ export function delivered(exchange: Identified, response: OpenResponse, notes: N
   };
 }
 
-/** A delivery without a response. */
-export function undelivered(exchange: Identified, kind: Exclude<Delivery["kind"], "response">, notes: Notes, ports: Ports): Delivery {
+/** The delivery of bytes that are no response. */
+export function scripted(exchange: Identified, script: WireScript, notes: Notes, ports: Ports): Delivery {
+  return { kind: "bytes", script, done: (how) => recordEnd(exchange, null, WORDS[how], notes, ports) };
+}
+
+/** A delivery without a byte. */
+export function undelivered(exchange: Identified, kind: "hang" | "reset" | "close", notes: Notes, ports: Ports): Delivery {
   const done = () => recordEnd(exchange, null, kind, notes, ports);
   if (kind === "hang") return { kind, done };
   done();

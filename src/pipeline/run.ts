@@ -1,15 +1,17 @@
 import { BodyCut, type Delivery, type Identified, type Received, type RequestFacts } from "../core/exchange.ts";
 import { headerValue } from "../core/headers.ts";
 import type { Ports } from "../core/ports.ts";
-import { attempt } from "./attempt.ts";
+import { type Attempted, attempt, reread } from "./attempt.ts";
 import { needsPlainAnswer, withBodyFaults } from "./body-faults.ts";
 import { type Decided, decide, needsFacts } from "./decide.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { NO_FACTS, readFacts } from "./helpers/read-facts.ts";
+import { scriptOf } from "./helpers/wire-script.ts";
 import { identify } from "./identify.ts";
 import { performBefore } from "./perform-before.ts";
 import { actionsBefore, plannedOf } from "./planned.ts";
-import { abandoned, delivered, NOTHING_NOTED, type Notes, recordDecisions, undelivered } from "./record.ts";
+import { abandoned, delivered, NOTHING_NOTED, type Notes, recordDecisions, scripted, undelivered } from "./record.ts";
+import { wireFaultsOf } from "./wire-faults.ts";
 
 type Facts = () => Promise<RequestFacts>;
 
@@ -29,8 +31,10 @@ export function createPipeline(ports: Ports): (received: Received) => Promise<De
 }
 
 async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
-  if (isWebSocket(exchange)) {
-    const message = "WebSocket connections are not passed through; use HTTP";
+  if (isWebSocket(exchange) && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
+    const message = exchange.canUpgrade
+      ? "the built-in provider speaks no WebSocket; use HTTP"
+      : "WebSocket connections are not passed through by --engine serve; use HTTP, or --engine wire";
     return ownErrorDelivery(exchange, 501, "websocket_unsupported", message, NOTHING_NOTED, ports);
   }
   const facts = once(() => readFacts(exchange, ports));
@@ -55,21 +59,45 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
     faults: decisions.filter(({ injected }) => injected).map(({ rule }) => rule.fault),
   };
 
+  const performing = { clock: ports.clock, gone: exchange.clientGone };
+  const isUpstream = faults.some(({ rule, fault }) => fault.terminal && rule.side === "upstream");
   const before = await performBefore(actionsBefore(faults), ports.clock, exchange.clientGone);
-  if (before === "hang") return undelivered(exchange, before, notes, ports);
-  if (before === "reset" || before === "close") {
-    const isUpstream = faults.some(({ rule, fault }) => fault.terminal && rule.side === "upstream");
-    if (!isUpstream) return undelivered(exchange, before, notes, ports);
-    const message = "the upstream closed the connection before it had answered";
-    return ownErrorDelivery(exchange, 502, "upstream_closed_early", message, notes, ports);
+  let attempted: Attempted;
+  switch (before?.kind) {
+    case "hang":
+      return undelivered(exchange, "hang", notes, ports);
+    case "reset":
+    case "close": {
+      if (!isUpstream) return undelivered(exchange, before.kind, notes, ports);
+      const message = "the upstream closed the connection before it had answered";
+      return ownErrorDelivery(exchange, 502, "upstream_closed_early", message, notes, ports);
+    }
+    case "bytes": {
+      const script = scriptOf(before.actions, performing);
+      if (!isUpstream) return scripted(exchange, script, notes, ports);
+      attempted = await reread(exchange, script, ports);
+      break;
+    }
+    case "response":
+      attempted = { response: before.response, error: undefined };
+      break;
+    case undefined:
+      if (exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
+      attempted = await attempt(exchange, needsPlainAnswer(faults), facts, ports);
   }
-  if (exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
-  const attempted =
-    before === undefined ? await attempt(exchange, needsPlainAnswer(faults), facts, ports) : { response: before, error: undefined };
-  if (attempted === "client_gone") return abandoned(exchange, notes, ports);
+  if (attempted === "client_gone" || exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
+
+  const onTarget = wireFaultsOf(faults, "upstream", performing);
+  if (onTarget !== undefined && ports.wire !== undefined) {
+    const reply = await reread(exchange, onTarget.script(ports.wire.pieces(attempted.response, exchange.method)), ports);
+    if (reply === "client_gone") return abandoned(exchange, notes, ports);
+    attempted = reply;
+  }
   const { response, error } = attempted;
   const worked = withBodyFaults(response, faults, exchange, ports);
-  return delivered(exchange, worked.response, { ...notes, skipped: worked.skipped, error }, ports);
+  const onClient = wireFaultsOf(faults, "client", performing);
+  const skipped = () => [...worked.skipped(), ...(onTarget?.skipped() ?? []), ...(onClient?.skipped() ?? [])];
+  return delivered(exchange, worked.response, { ...notes, skipped, error }, ports, onClient?.script);
 }
 
 /** Asks the rules. Reading the value, deciding and writing it back happen without a pause between them. */

@@ -86,7 +86,6 @@ function parseRule(words: readonly string[], added: boolean): RuleDraft | InputE
   const name = head?.[1] ?? words[0] ?? "";
   const fault = faultByName(name);
   if (fault === undefined || head === null) return unknownFault(words[0] ?? "", added);
-  if (fault.acts === "unavailable") return inputError(`${fault.name} is not available: ${fault.needs}`);
 
   const attached = head[2] ?? "";
   const amountWords = attached === "" ? [] : [attached];

@@ -5,11 +5,13 @@ import { DRAIN_MS_MAX } from "../core/limits.ts";
 import type { Ports, Target } from "../core/ports.ts";
 import type { ProviderName } from "../core/provider.ts";
 import { NO_RULES, type Rules } from "../core/rule.ts";
-import type { Listener } from "../engines/engine.ts";
+import type { Engine, Listener } from "../engines/engine.ts";
 import { SERVE_ENGINE } from "../engines/serve/index.ts";
+import { createWireEngine } from "../engines/wire/index.ts";
 import { createPipeline } from "../pipeline/run.ts";
 import { applyCommand } from "../rules/apply.ts";
 import { type Command, parseCommand } from "../rules/language.ts";
+import { needsRawSockets } from "../rules/raw-sockets.ts";
 import { createSimulator } from "../simulator/simulator.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
@@ -34,11 +36,20 @@ export type Daemon = {
   readonly stop: (breakOff: boolean) => Promise<void>;
 };
 
-const ENGINES = { serve: SERVE_ENGINE } as const;
+function engineOf(settings: Settings, environment: Readonly<Record<string, string | undefined>>): Engine {
+  if (settings.engine === "serve") return SERVE_ENGINE;
+  return createWireEngine({
+    environment,
+    connectMs: 10_000,
+    headMs: 0,
+    idleMs: 0,
+    trustAll: environment.NODE_TLS_REJECT_UNAUTHORIZED === "0",
+  });
+}
 
 /** Puts settings, engine, pipeline and stores together and opens the ports. */
 export function startDaemon(settings: Settings, environment: Readonly<Record<string, string | undefined>>): Daemon | InputError {
-  const engine = ENGINES[settings.engine];
+  const engine = engineOf(settings, environment);
   const targets = targetsOf(settings, environment);
   if (isInputError(targets)) return targets;
   const seed = settings.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
@@ -51,6 +62,8 @@ export function startDaemon(settings: Settings, environment: Readonly<Record<str
   const command: Daemon["command"] = (text) => {
     const parsed = parseCommand(text);
     if (isInputError(parsed)) return parsed;
+    const impossible = engine.wire === undefined ? needsRawSockets(parsed) : undefined;
+    if (impossible !== undefined) return impossible;
     const next = applyCommand(rules, parsed, REAL_CLOCK.monotonicMs());
     if (isInputError(next)) return next;
     rules = next;
@@ -73,6 +86,7 @@ export function startDaemon(settings: Settings, environment: Readonly<Record<str
       },
     },
     forward: engine.forward,
+    wire: engine.wire,
     simulate: createSimulator(settings, REAL_CLOCK),
     withoutContentCoding,
     record(event: FaultproxyEvent) {

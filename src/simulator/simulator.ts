@@ -55,7 +55,7 @@ export function createSimulator(settings: SimulatorSettings, clock: Clock): Simu
     });
     return {
       status,
-      reason: "",
+      reason: undefined,
       headers: [["content-type", contentType ?? WHOLE.contentType], ...(status === 200 ? answerHeaders(run) : [])],
       body: exchange.method === "HEAD" ? null : encoder.encode(text),
     };
@@ -78,7 +78,7 @@ function inference(run: Run, dialect: Dialect, body: Uint8Array): OpenResponse |
   const contentType = dialect.name === "gemini" ? JSON_ARRAY.contentType : WHOLE.contentType;
   const response: OpenResponse = {
     status: 200,
-    reason: "",
+    reason: undefined,
     headers: [["content-type", contentType], ...answerHeaders(run)],
     body: encoder.encode(dialect.whole(answer, envelope)),
   };
@@ -93,7 +93,7 @@ function streamed(run: Run, dialect: Dialect, answer: Answer, envelope: Envelope
   if (framing.trailer !== "") frames.push(encoder.encode(framing.trailer));
   return {
     status: 200,
-    reason: "",
+    reason: undefined,
     headers: [["content-type", framing.contentType], ["cache-control", "no-cache"], ...answerHeaders(run)],
     body: pacedChunks(frames, settings, clock, exchange.clientGone),
   };
@@ -106,7 +106,7 @@ function answerHeaders({ exchange, provider, clock }: Run): HeaderList {
 function refused({ provider }: Run, code: string, message: string): OpenResponse {
   return {
     status: 400,
-    reason: "",
+    reason: undefined,
     headers: [["content-type", WHOLE.contentType]],
     body: encoder.encode(JSON.stringify(provider.ownError(400, code, message))),
   };

@@ -73,6 +73,8 @@ function contextOf(of: Case, stream: boolean, parameters: Parameters): FaultCont
       body: { lengthBytes: 0, whole: async () => new Uint8Array(), forward: async () => null },
       listenerProvider: undefined,
       clientGone: new AbortController().signal,
+      interim: undefined,
+      canUpgrade: false,
       receivedMonotonicMs: 0,
       provider: of.provider.name,
       dialect: of.dialect.name,

@@ -131,6 +131,8 @@ export function contextWith(parameters: Parameters, options: ContextOptions = {}
       body: { lengthBytes: 0, whole: async () => new Uint8Array(), forward: async () => null },
       listenerProvider: undefined,
       clientGone: controller.signal,
+      interim: undefined,
+      canUpgrade: false,
       receivedMonotonicMs: 0,
       provider: "openai",
       dialect: "chat",

@@ -1,10 +1,13 @@
 import type { Body, ForwardFailure, ForwardRequest, OpenResponse } from "../../core/exchange.ts";
-import { type HeaderList, headerValue } from "../../core/headers.ts";
+import { type HeaderList, headerValue, withoutHeaders } from "../../core/headers.ts";
 import { chunksAgain, chunksOfReader, streamForFetch } from "./chunks.ts";
 
 /** Of a final response (RFC 9110 section 15); a Response takes no others. */
 const STATUS_MIN = 200;
 const STATUS_MAX = 599;
+
+/** `host` is the target's; `expect` was answered when the body was read. */
+const NOT_FORWARDED: ReadonlySet<string> = new Set(["host", "expect"]);
 
 type FetchOptions = RequestInit & { readonly decompress: boolean; readonly timeout: boolean };
 
@@ -13,7 +16,7 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
   const { method, headers, body, signal } = request;
   const options: FetchOptions = {
     method,
-    headers: headers as [string, string][],
+    headers: withoutHeaders(headers, NOT_FORWARDED) as [string, string][],
     redirect: "manual",
     decompress: false,
     timeout: false,

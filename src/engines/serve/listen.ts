@@ -55,6 +55,8 @@ function receive(request: Request, options: ListenOptions): Received | Response 
     body: requestBody(request, contentLength),
     listenerProvider: options.provider,
     clientGone: request.signal,
+    interim: undefined,
+    canUpgrade: false,
   };
 }
 
@@ -81,13 +83,15 @@ function perform(delivery: Delivery, clientGone: AbortSignal): Response | Promis
           },
         }),
       );
+    case "bytes":
+      throw new Error("wire faults are refused with this engine");
     case "response":
       return respond(delivery.response, delivery.done, clientGone);
   }
 }
 
 function respond({ status, reason, headers, body }: OpenResponse, done: (how: DeliveryEnd) => void, clientGone: AbortSignal): Response {
-  const init: ResponseInit = { status, statusText: reason, headers: headers as [string, string][] };
+  const init: ResponseInit = { status, statusText: reason ?? "", headers: headers as [string, string][] };
   if (body !== null && !(body instanceof Uint8Array)) return new Response(streamOfChunks(body, done), init);
   done(clientGone.aborted ? "client_gone" : "complete");
   return new Response(body as Uint8Array<ArrayBuffer> | null, init);

@@ -98,7 +98,8 @@ export function faultedBody(source: Chunks, framing: Framing, faults: readonly F
             source.cancel();
             throw new BodyCut(action.kind);
           case "respond":
-            throw new Error("a frame fault cannot answer: the head has gone");
+          case "half_close":
+            throw new Error(`${action.kind} has no meaning inside a body`);
         }
       }
       return undefined;

@@ -6,7 +6,7 @@ import { PROVIDERS } from "../../providers/index.ts";
 export function ownError(provider: ProviderName, status: number, reason: string, message: string): OpenResponse {
   return {
     status,
-    reason: "",
+    reason: undefined,
     headers: [
       ["content-type", "application/json"],
       ["x-faultproxy-error", reason],

@@ -1,5 +1,6 @@
 import type { HeaderList } from "../../../core/headers.ts";
 import { type Field, readField } from "./fields.ts";
+import { isChunkExtensions } from "./grammar.ts";
 import { CHUNK_LINE_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, HEAD_BYTES_MAX } from "./limits.ts";
 import { type BodyFraming, type MessageError, messageError } from "./message.ts";
 
@@ -50,13 +51,37 @@ function part(bytes: Buffer, start: number, end: number): Uint8Array {
 }
 
 const BAD_SIZE = messageError("bad_chunk", "a chunk does not begin with its size in hexadecimal digits");
-const BAD_EXTENSION = messageError("bad_chunk", "a chunk extension does not begin with a semicolon or holds a control character");
+const BAD_EXTENSION = messageError("bad_chunk", "what follows the size of a chunk is not `;name=value`");
 const LONG_LINE = messageError("bad_chunk", `the size and extensions of a chunk take more than ${CHUNK_LINE_BYTES_MAX} bytes`);
 const BARE_LF = messageError("bare_line_feed", "a line ends without a carriage return");
 const BAD_END = messageError("bad_chunk", "a chunk is longer than its size says");
 const LONG_TRAILERS = messageError("head_too_large", `a trailer section above ${HEAD_BYTES_MAX} bytes`, 431);
-const BAD_TRAILER = messageError("bad_trailer", "a field that frames or routes a message stands in a trailer section");
-const NOT_IN_TRAILERS = /^(content-length|transfer-encoding|host|trailer|te|connection)$/i;
+const BAD_TRAILER = messageError(
+  "bad_trailer",
+  "a field of a trailer section frames or routes the message, says who sends it, or what the content is",
+);
+
+/** RFC 9110 section 6.5.1: a reader that adds trailers to the header fields would believe them too late, and another never. */
+const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
+  "authorization",
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "cookie",
+  "expect",
+  "host",
+  "keep-alive",
+  "max-forwards",
+  "proxy-authorization",
+  "proxy-connection",
+  "set-cookie",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 /** RFC 9112 section 7.1. Lines that are not complete are held back, so that what goes on has been understood. */
 function chunkedReader(): BodyReader {
@@ -98,11 +123,11 @@ function chunkedReader(): BodyReader {
         case "size":
         case "trailers": {
           const feed = bytes.indexOf(0x0a, at);
-          const stop = feed < 0 ? bytes.length : feed + 1;
+          const room = (state === "size" ? CHUNK_LINE_BYTES_MAX : HEAD_BYTES_MAX - tail.length) - line.length;
+          const stop = Math.min(feed < 0 ? bytes.length : feed + 1, at + room + 1);
           line += bytes.toString("latin1", at, stop);
+          if (stop > at + room) return step({ error: state === "size" ? LONG_LINE : LONG_TRAILERS });
           at = stop;
-          if (state === "size" && line.length > CHUNK_LINE_BYTES_MAX) return step({ error: LONG_LINE });
-          if (state === "trailers" && tail.length + line.length > HEAD_BYTES_MAX) return step({ error: LONG_TRAILERS });
           if (feed < 0) return step({});
           if (line.charCodeAt(line.length - 2) !== 0x0d) return step({ error: BARE_LF });
           const whole = line;
@@ -112,7 +137,7 @@ function chunkedReader(): BodyReader {
             if (whole === "\r\n") return step({ end: { raw: Buffer.from(tail, "latin1"), trailers, next: at } });
             const error = readField(whole, 0, whole.length - 2, trailers);
             if (error !== undefined) return step({ error });
-            if (NOT_IN_TRAILERS.test(trailers.at(-1)?.[0] ?? "")) return step({ error: BAD_TRAILER });
+            if (NOT_IN_TRAILERS.has(trailers.at(-1)?.[0].toLowerCase() ?? "")) return step({ error: BAD_TRAILER });
             break;
           }
           const size = chunkSize(whole);
@@ -145,9 +170,7 @@ function chunkSize(line: string): number | MessageError {
   }
   if (digits === 0 || digits > CHUNK_SIZE_DIGITS_MAX || !Number.isSafeInteger(size)) return BAD_SIZE;
   const end = line.length - 2;
-  if (digits === end) return size;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
-  return line.charCodeAt(digits) === 0x3b && !/[\x00-\x08\x0a-\x1f\x7f]/.test(line.slice(digits, end)) ? size : BAD_EXTENSION;
+  return digits === end || isChunkExtensions(line.slice(digits, end)) ? size : BAD_EXTENSION;
 }
 
 function hexValue(code: number): number {

@@ -1,5 +1,5 @@
 import type { HeaderList } from "../../../core/headers.ts";
-import { isFieldValue, isSpaceOrTab, isToken } from "./grammar.ts";
+import { isFieldValue, isSpaceOrTab, isToken, listMembers } from "./grammar.ts";
 import { FIELDS_MAX } from "./limits.ts";
 import { type MessageError, messageError } from "./message.ts";
 
@@ -39,10 +39,5 @@ export function fieldValues(fields: HeaderList, name: string): readonly string[]
 
 /** Does a list-valued field name this option, case ignored (RFC 9110 section 5.6.1)? `option` in lower case. */
 export function hasOption(fields: HeaderList, name: string, option: string): boolean {
-  return fieldValues(fields, name).some((value) =>
-    value
-      .toLowerCase()
-      .split(",")
-      .some((member) => member.trim() === option),
-  );
+  return fieldValues(fields, name).some((value) => listMembers(value).includes(option));
 }

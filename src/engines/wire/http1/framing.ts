@@ -1,5 +1,6 @@
 import type { HeaderList } from "../../../core/headers.ts";
-import { isHost } from "./grammar.ts";
+import { isHost, isToken, listMembers } from "./grammar.ts";
+import { LENGTH_DIGITS_MAX } from "./limits.ts";
 import { type BodyFraming, type MessageError, messageError, NO_BODY, type RequestLine, type StatusLine } from "./message.ts";
 
 /** The fields that decide where a body ends and whom it is for. */
@@ -30,12 +31,14 @@ const BAD_HOST = messageError("bad_host", "an HTTP/1.1 request needs exactly one
 /** Where the body of a request ends (RFC 9112 section 6.3), with one Host (section 3.2). */
 export function requestFraming({ minor }: RequestLine, fields: HeaderList): BodyFraming | MessageError {
   const { lengths, codings, hosts } = deciding(fields);
-  if (hosts.length > 1 || (hosts.length === 0 && minor === 1) || !isHost(hosts[0] ?? "")) return BAD_HOST;
+  const [host = ""] = hosts;
+  if (hosts.length > 1 || (hosts.length === 0 && minor === 1) || (host !== "" && !isHost(host))) return BAD_HOST;
   return framing(lengths, codings, minor, NO_BODY);
 }
 
-/** Where the body of a response to such a request ends. */
+/** Where the body of a response to such a request ends. A tunnel begins behind the head of a 2xx to a CONNECT, whatever its fields say. */
 export function responseFraming({ minor, status }: StatusLine, fields: HeaderList, method: string): BodyFraming | MessageError {
+  if (method === "CONNECT" && status >= 200 && status < 300) return NO_BODY;
   const { lengths, codings } = deciding(fields);
   const found = framing(lengths, codings, minor, CLOSE);
   if ("code" in found) return found;
@@ -51,14 +54,14 @@ function framing(lengths: readonly string[], codings: readonly string[], minor: 
   if (lengths.length === 0) return without;
   const [length = ""] = lengths;
   const bytes = Number(length);
-  if (lengths.length > 1 || !/^\d+$/.test(length) || !Number.isSafeInteger(bytes)) return BAD_LENGTH;
+  if (lengths.length > 1 || length.length > LENGTH_DIGITS_MAX || !/^\d+$/.test(length) || !Number.isSafeInteger(bytes)) return BAD_LENGTH;
   return { kind: "length", bytes };
 }
 
+/** 501 only where the end of the body would be known; where chunked is not the last coding it is not (RFC 9112 section 6.3). */
 function transferCoding(value: string): BodyFraming | MessageError {
-  const lower = value.toLowerCase();
-  if (lower === "chunked") return CHUNKED;
-  const members = lower.split(",").map((member) => member.trim());
+  const members = listMembers(value);
   const isLastOnly = members.indexOf("chunked") === members.length - 1;
-  return isLastOnly || !members.includes("chunked") ? UNKNOWN_CODING : BAD_CODING;
+  if (!isLastOnly || !members.every((member) => isToken(member))) return BAD_CODING;
+  return members.length === 1 ? CHUNKED : UNKNOWN_CODING;
 }

@@ -12,5 +12,8 @@ export const EMPTY_LINES_MAX = 4;
 /** A chunk's size and extensions. Extensions that grow without limit are a known way to keep a reader busy. */
 export const CHUNK_LINE_BYTES_MAX = 4 * 1024;
 
+/** Digits of a Content-Length; leading zeros count. What is longer overflows in one reader or another. */
+export const LENGTH_DIGITS_MAX = 16;
+
 /** Digits of a chunk's size; leading zeros count. */
 export const CHUNK_SIZE_DIGITS_MAX = 16;

@@ -1,6 +1,7 @@
 import { type BodyReader, bodyReader } from "./body.ts";
 import { type Field, readField } from "./fields.ts";
 import { requestFraming, responseFraming } from "./framing.ts";
+import { isToken } from "./grammar.ts";
 import { EMPTY_LINES_MAX, HEAD_BYTES_MAX } from "./limits.ts";
 import {
   type BodyFraming,
@@ -20,32 +21,42 @@ export type MessageReader<StartLine> = {
   readonly read: (bytes: Buffer) => readonly MessageEvent<StartLine>[];
   /** The sender will send no more. */
   readonly finish: () => readonly MessageEvent<StartLine>[];
-  /** Between two messages, with nothing of the next one. */
+  /** Between two messages, with nothing of the next one. Not after an error. */
   readonly isBetween: () => boolean;
 };
 
+/** A method, or an empty line before it (RFC 9112 section 2.2). A bare line feed has an error of its own. */
+function mayBeginRequest(code: number): boolean {
+  return code === 0x0d || code === 0x0a || isToken(String.fromCharCode(code));
+}
+
+function mayBeginResponse(code: number): boolean {
+  return code === 0x48;
+}
+
 /** RFC 9112 section 3. */
 export function requestReader(): MessageReader<RequestLine> {
-  return messageReader(readRequestLine, requestFraming, EMPTY_LINES_MAX);
+  return messageReader(mayBeginRequest, readRequestLine, requestFraming);
 }
 
 /** RFC 9112 section 4. `method` is asked when a head is complete: of the request that the response answers. */
 export function responseReader(method: () => string): MessageReader<StatusLine> {
-  return messageReader(readStatusLine, (statusLine, fields) => responseFraming(statusLine, fields, method()), 0);
+  return messageReader(mayBeginResponse, readStatusLine, (statusLine, fields) => responseFraming(statusLine, fields, method()));
 }
 
 const LONG_HEAD = messageError("head_too_large", `a head above ${HEAD_BYTES_MAX} bytes`, 431);
 const BARE_LF = messageError("bare_line_feed", "a line ends without a carriage return");
-const NO_START = messageError("bad_start_line", "an empty line stands where a message should begin");
+const NO_START = messageError("bad_start_line", "what came does not begin as a message does");
 const HALF_HEAD = messageError("incomplete_head", "the connection ended in the middle of a head");
 const HALF_BODY = messageError("incomplete_body", "the connection ended before the end of the body");
 const HEAD_END = "\r\n\r\n";
 const NOTHING = new Uint8Array();
 
 function messageReader<StartLine>(
+  /** What cannot be HTTP, such as a TLS handshake, is refused at its first byte: its sender would wait for an answer without end. */
+  mayBegin: (code: number) => boolean,
   readStartLine: (line: string) => StartLine | MessageError,
   framingOf: (startLine: StartLine, fields: readonly Field[]) => BodyFraming | MessageError,
-  emptyLinesMax: number,
 ): MessageReader<StartLine> {
   let startLine: StartLine | undefined;
   let fields: Field[] = [];
@@ -56,9 +67,14 @@ function messageReader<StartLine>(
   let body: BodyReader | undefined;
   let framing: BodyFraming["kind"] = "none";
   let isOver = false;
+  let hasFailed = false;
 
   const fail = (error: MessageError): MessageEvent<StartLine> => {
     isOver = true;
+    hasFailed = true;
+    held = "";
+    fields = [];
+    body = undefined;
     return { kind: "error", error };
   };
   const end = (bytes: Buffer, raw: Uint8Array, trailers: readonly Field[] | MessageHead<StartLine>["headers"], next: number) => {
@@ -67,15 +83,18 @@ function messageReader<StartLine>(
     return { kind: "end", raw, trailers, rest } as const;
   };
 
-  /** Reads lines of a head. Gives the place behind the head when it is complete, or what is wrong. */
-  const readHead = (bytes: Buffer): number | MessageError | undefined => {
-    const found = bytes.indexOf(HEAD_END, 0, "latin1");
-    const room = HEAD_BYTES_MAX + 1 - headBytes;
-    const readable = Math.min(found < 0 ? bytes.length : found + HEAD_END.length, room);
+  /** Reads lines of a head from `from` on. Gives the place behind the head when it is complete, or what is wrong. */
+  const readHead = (bytes: Buffer, from: number): number | MessageError | undefined => {
+    const found = bytes.indexOf(HEAD_END, from, "latin1");
+    const room = HEAD_BYTES_MAX + 1 - headBytes - held.length;
+    const stop = Math.min(found < 0 ? bytes.length : found + HEAD_END.length, from + room);
+    const came = bytes.toString("latin1", from, stop);
     const before = held.length;
-    const text = before === 0 ? bytes.toString("latin1", 0, readable) : held + bytes.toString("latin1", 0, readable);
+    const text = before === 0 ? came : held + came;
     let at = 0;
-    for (;;) {
+    // To look into a long line each time that some bytes of it come would be to copy it each time.
+    while (before === 0 || at > 0 || came.includes("\n")) {
+      if (startLine === undefined && at < text.length && !mayBegin(text.charCodeAt(at))) return NO_START;
       const feed = text.indexOf("\n", at === 0 ? before : at);
       if (feed < 0) break;
       headBytes += feed + 1 - at;
@@ -88,10 +107,10 @@ function messageReader<StartLine>(
           const line = readStartLine(text.slice(at, lineEnd));
           if (isMessageError(line as object)) return line as MessageError;
           startLine = line as StartLine;
-        } else if (++emptyLines > emptyLinesMax) return NO_START;
+        } else if (++emptyLines > EMPTY_LINES_MAX) return NO_START;
       } else if (isEmpty) {
         held = "";
-        return feed + 1 - before;
+        return from + feed + 1 - before;
       } else {
         const error = readField(text, at, lineEnd, fields);
         if (error !== undefined) return error;
@@ -99,7 +118,9 @@ function messageReader<StartLine>(
       at = feed + 1;
     }
     held = at === 0 ? text : text.slice(at);
-    return headBytes + held.length > HEAD_BYTES_MAX ? LONG_HEAD : undefined;
+    if (headBytes + held.length > HEAD_BYTES_MAX) return LONG_HEAD;
+    // Empty lines before a start line look like the end of a head.
+    return stop < bytes.length ? readHead(bytes, stop) : undefined;
   };
 
   return {
@@ -108,7 +129,7 @@ function messageReader<StartLine>(
       if (isOver || bytes.length === 0) return events;
       let from = 0;
       if (body === undefined) {
-        const behind = readHead(bytes);
+        const behind = readHead(bytes, 0);
         if (behind === undefined) return events;
         if (typeof behind !== "number") return [fail(behind)];
         const found = framingOf(startLine as StartLine, fields);
@@ -142,6 +163,6 @@ function messageReader<StartLine>(
       }
       return startLine === undefined && held === "" ? [] : [fail(HALF_HEAD)];
     },
-    isBetween: () => body === undefined && startLine === undefined && held === "",
+    isBetween: () => !hasFailed && body === undefined && startLine === undefined && held === "",
   };
 }

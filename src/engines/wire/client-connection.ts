@@ -1,0 +1,477 @@
+import type { BodyCut, Delivery, DeliveryEnd, OpenResponse, Received, WireScript } from "../../core/exchange.ts";
+import type { ListenOptions } from "../engine.ts";
+import { hasOption } from "./http1/fields.ts";
+import type { MessageError, MessageHead, RequestLine } from "./http1/message.ts";
+import { requestReader } from "./http1/reader.ts";
+import { joined, responseHead } from "./http1/writer.ts";
+import { IncomingBody } from "./incoming-body.ts";
+import { type ConnectionLimits, LINGER_MS, PIPELINED_BYTES_MAX, RESET_DELAY_MS } from "./limits.ts";
+import { Outgoing } from "./outgoing.ts";
+import { type RefusalStatus, refusal } from "./refusal.ts";
+import { arrivingRequestBody, NO_REQUEST_BODY, wholeRequestBody } from "./request-body.ts";
+import { responseForm } from "./response-form.ts";
+import { sendBody } from "./send-body.ts";
+import { closeSocket, resetSocket, type Socket, type SocketEvents } from "./socket.ts";
+import { isTunnel, type Tunnel } from "./tunnel.ts";
+import { wirePieces } from "./wire-pieces.ts";
+
+type RequestHead = MessageHead<RequestLine>;
+
+/** A response on its way, and who is told how it ended. */
+type Sent = { readonly body: OpenResponse["body"]; readonly done: (how: DeliveryEnd) => void };
+
+/** What the connections of one listener share. */
+export type ClientSide = Pick<ListenOptions, "provider" | "nextId" | "handle"> & {
+  readonly limits: ConnectionLimits;
+  /** Is the listener closing? Then every response is its connection's last. */
+  readonly isDraining: () => boolean;
+  readonly closed: (connection: ClientConnection) => void;
+  /** Monotonic, to the precision of SWEEP_MS. */
+  readonly nowMs: () => number;
+};
+
+const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+
+/**
+ * What the connection waits for: the next request, the rest of a head, the rest of a body, nothing from the client (it is being
+ * answered), or its end.
+ */
+type Phase = "idle" | "head" | "body" | "answering" | "tunnel" | "lingering" | "over";
+
+/** One connection from a client: requests in, one answered after the other (RFC 9112 section 9.3). */
+export class ClientConnection implements SocketEvents {
+  readonly #socket: Socket;
+  readonly #side: ClientSide;
+  readonly #out: Outgoing;
+  readonly #reader = requestReader();
+  #phase: Phase = "head";
+  #sinceMs: number;
+  /** Of the request that is being answered. */
+  #head: RequestHead | undefined;
+  #gone: AbortController | undefined;
+  /** Of that request, while it is still coming. */
+  #body: IncomingBody | undefined;
+  #isBodyPaused = false;
+  #awaitsContinue = false;
+  /** The response that is being sent. */
+  #response: Sent | undefined;
+  #isHeadSent = false;
+  /** What came behind the request that is being answered. */
+  #behind: Buffer[] = [];
+  #behindBytes = 0;
+  #tunnel: Tunnel | undefined;
+
+  constructor(socket: Socket, side: ClientSide) {
+    this.#socket = socket;
+    this.#side = side;
+    this.#out = new Outgoing(socket);
+    this.#sinceMs = side.nowMs();
+  }
+
+  data(bytes: Buffer): void {
+    switch (this.#phase) {
+      case "idle":
+        this.#enter("head");
+        this.#read(bytes);
+        break;
+      case "head":
+        this.#read(bytes);
+        break;
+      case "body":
+        this.#sinceMs = this.#side.nowMs();
+        this.#read(bytes);
+        break;
+      case "answering":
+        this.#keep(bytes);
+        break;
+      case "tunnel":
+        this.#tunnel?.toTarget(bytes);
+        break;
+      case "lingering":
+      case "over":
+        break;
+    }
+  }
+
+  /** A client that sends no more waits for no answer either: nothing else tells that it has left (docs/engines.md). */
+  end(): void {
+    if (this.#phase === "tunnel") this.#tunnel?.clientEnded();
+    else closeSocket(this.#socket);
+  }
+
+  close(): void {
+    if (this.#phase === "over") return;
+    this.#phase = "over";
+    this.#out.end();
+    this.#tunnel?.break();
+    this.#body?.broken("reset");
+    this.#body = undefined;
+    this.#clientGone();
+    this.#side.closed(this);
+  }
+
+  drain(): void {
+    this.#out.flush();
+  }
+
+  /** Ends what has waited too long. */
+  sweep(nowMs: number): void {
+    const { limits } = this.#side;
+    const waitedMs = nowMs - this.#sinceMs;
+    switch (this.#phase) {
+      case "idle":
+        if (waitedMs > limits.idleMs) closeSocket(this.#socket);
+        break;
+      case "head":
+        if (waitedMs <= limits.headMs) break;
+        // Somebody who has not said anything is not told anything.
+        if (this.#reader.isBetween()) closeSocket(this.#socket);
+        else this.#refuse(408, "request_timeout", `the head of the request did not come within ${limits.headMs / 1_000} s`);
+        break;
+      case "body":
+        if (waitedMs > limits.bodyIdleMs && !this.#isBodyPaused)
+          this.#refuse(408, "request_timeout", `nothing of the request body came for ${limits.bodyIdleMs / 1_000} s`);
+        break;
+      case "lingering":
+        if (waitedMs > LINGER_MS) closeSocket(this.#socket);
+        break;
+      case "answering":
+      case "tunnel":
+      case "over":
+        break;
+    }
+  }
+
+  /** No further request: closes now where none is being answered. */
+  drainConnection(): void {
+    if (this.#phase === "idle" || (this.#phase === "head" && this.#reader.isBetween())) closeSocket(this.#socket);
+  }
+
+  breakOff(): void {
+    resetSocket(this.#socket);
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.#sinceMs = this.#side.nowMs();
+  }
+
+  #read(bytes: Buffer): void {
+    const events = this.#reader.read(bytes);
+    for (let index = 0; index < events.length; index++) {
+      const event = events[index];
+      if (event === undefined || this.#phase === "lingering" || this.#phase === "over") return;
+      switch (event.kind) {
+        case "head": {
+          const [next, last] = [events[index + 1], events[index + 2]];
+          if (next?.kind === "end") this.#begin(event.head, event.head.framing.kind === "none" ? "none" : new Uint8Array(), next.rest);
+          else if (next?.kind === "data" && last?.kind === "end" && event.head.framing.kind === "length")
+            this.#begin(event.head, next.raw, last.rest);
+          else {
+            this.#begin(event.head, "arriving", undefined);
+            break;
+          }
+          return;
+        }
+        case "data":
+          this.#body?.arrived(event.raw, event.payload);
+          break;
+        case "end": {
+          const body = this.#body;
+          this.#body = undefined;
+          this.#enter("answering");
+          if (event.rest.length > 0) this.#keep(event.rest as Buffer);
+          body?.ended(event.raw);
+          break;
+        }
+        case "error":
+          this.#refuseMessage(event.error);
+          break;
+      }
+    }
+  }
+
+  /** A request has come: whole, without a body, or with a body that is still arriving. */
+  #begin(head: RequestHead, body: Uint8Array | "none" | "arriving", rest: Uint8Array | undefined): void {
+    const target = originForm(head);
+    if (typeof target !== "string") {
+      this.#refuse(target.status, target.code, target.message);
+      return;
+    }
+    this.#head = head;
+    this.#isHeadSent = false;
+    this.#gone = new AbortController();
+    let requestBody = NO_REQUEST_BODY;
+    if (body === "arriving") {
+      this.#awaitsContinue = head.minor === 1 && hasOption(head.headers, "expect", "100-continue");
+      this.#body = this.#incoming(head);
+      requestBody = arrivingRequestBody(this.#body);
+      this.#enter("body");
+    } else {
+      this.#enter("answering");
+      if (body !== "none") requestBody = wholeRequestBody(body);
+    }
+    if (rest !== undefined && rest.length > 0) this.#keep(rest as Buffer);
+    const received: Received = {
+      id: this.#side.nextId(),
+      method: head.method,
+      target,
+      headers: head.headers,
+      body: requestBody,
+      listenerProvider: this.#side.provider,
+      clientGone: this.#gone.signal,
+      interim: head.minor === 0 ? undefined : (response) => this.#interim(head, response),
+      canUpgrade: head.minor === 1 && body !== "arriving",
+    };
+    this.#side.handle(received).then(
+      (delivery) => this.#deliver(head, delivery),
+      () => this.#refuse(500, "internal_error", "a mistake in faultproxy itself; please report it"),
+    );
+  }
+
+  #incoming(head: RequestHead): IncomingBody {
+    return new IncomingBody(head.framing, {
+      pause: () => {
+        this.#isBodyPaused = true;
+        this.#socket.pause();
+      },
+      resume: () => {
+        this.#isBodyPaused = false;
+        this.#sinceMs = this.#side.nowMs();
+        this.#socket.resume();
+      },
+      // The rest is read and thrown away; the connection ends with the response.
+      cancel: () => {
+        if (this.#isBodyPaused) this.#socket.resume();
+        this.#isBodyPaused = false;
+      },
+      wanted: () => {
+        if (!this.#awaitsContinue || this.#isHeadSent) return;
+        this.#awaitsContinue = false;
+        this.#out.write(CONTINUE);
+      },
+      isHeldBack: () => this.#awaitsContinue,
+    });
+  }
+
+  #interim(head: RequestHead, { status, reason, headers }: { status: number; reason: string; headers: RequestHead["headers"] }): void {
+    if (this.#head !== head || this.#isHeadSent || this.#phase === "over") return;
+    if (status === 100) this.#awaitsContinue = false;
+    this.#out.write(Buffer.from(responseHead(status, reason, headers), "latin1"));
+  }
+
+  #deliver(head: RequestHead, delivery: Delivery): void {
+    const isStale = this.#head !== head || this.#phase === "over" || this.#phase === "lingering";
+    switch (delivery.kind) {
+      case "hang":
+        if (isStale) delivery.done();
+        else this.#gone?.signal.addEventListener("abort", delivery.done);
+        break;
+      case "reset":
+        if (!isStale) this.#finish("reset");
+        break;
+      case "close":
+        if (!isStale) this.#finish("close");
+        break;
+      case "bytes":
+        if (isStale) delivery.done("client_gone");
+        else void this.#perform(delivery.script, { body: null, done: delivery.done }, false);
+        break;
+      case "response": {
+        const { response, done, damage } = delivery;
+        if (isStale) {
+          if (response.body !== null && !(response.body instanceof Uint8Array)) response.body.cancel();
+          if (isTunnel(response.tunnel)) response.tunnel.break();
+          done("client_gone");
+        } else if (isTunnel(response.tunnel)) this.#openTunnel(response, response.tunnel, done);
+        else this.#respond(head, response, done, damage);
+      }
+    }
+  }
+
+  #respond(
+    head: RequestHead,
+    response: OpenResponse,
+    done: (how: DeliveryEnd) => void,
+    damage: (Delivery & { kind: "response" })["damage"],
+  ): void {
+    const form = responseForm(response, {
+      method: head.method,
+      minor: head.minor,
+      // A body that is still coming, when nobody may read it, has to be thrown away with its connection.
+      keepAlive: !this.#side.isDraining() && this.#body === undefined && wantsKeepAlive(head),
+    });
+    const { body } = response;
+    const bytes = Buffer.from(form.head, "latin1");
+    const sent = { body, done };
+    if (damage !== undefined) {
+      void this.#perform(damage(wirePieces(bytes, form.coding === "none" ? null : body, form.coding)), sent, form.keepAlive);
+      return;
+    }
+    this.#isHeadSent = true;
+    this.#response = sent;
+    const ended = (how: "complete" | BodyCut["by"]) => {
+      if (how === "complete") this.#out.whenEmpty(() => this.#sent(sent, form.keepAlive));
+      else {
+        this.#over(sent, "cut");
+        this.#finish(how);
+      }
+    };
+    if (form.coding === "none") {
+      if (body !== null && !(body instanceof Uint8Array)) body.cancel();
+      this.#out.write(bytes);
+      ended("complete");
+    } else if (body instanceof Uint8Array) {
+      this.#out.write(body.length > JOINED_BYTES_MAX ? bytes : joined(form.head, body));
+      if (body.length > JOINED_BYTES_MAX) this.#out.write(body);
+      ended("complete");
+    } else {
+      this.#out.cork();
+      this.#out.write(bytes);
+      sendBody(this.#out, body, form.coding, ended);
+      this.#out.uncork();
+    }
+  }
+
+  /** Sends what a script says in place of a response's own bytes. */
+  async #perform(script: WireScript, sent: Sent, keepAlive: boolean): Promise<void> {
+    this.#isHeadSent = true;
+    this.#response = sent;
+    for (;;) {
+      const step = await script.next();
+      if (this.#response !== sent) return;
+      switch (step.kind) {
+        case "write":
+          this.#out.write(step.bytes);
+          if (this.#out.isFull) await new Promise<void>((resolve) => this.#out.whenEmpty(resolve));
+          break;
+        case "complete":
+          this.#out.whenEmpty(() => this.#sent(sent, keepAlive));
+          return;
+        case "half_close":
+          this.#out.whenEmpty(() => {
+            this.#socket.shutdown();
+            this.#over(sent, "complete");
+          });
+          return;
+        case "close":
+        case "reset":
+          this.#over(sent, "cut");
+          this.#finish(step.kind);
+          return;
+      }
+    }
+  }
+
+  #openTunnel({ status, reason, headers }: OpenResponse, tunnel: Tunnel, done: (how: DeliveryEnd) => void): void {
+    this.#isHeadSent = true;
+    this.#response = { body: null, done };
+    this.#out.write(Buffer.from(responseHead(status, reason, headers), "latin1"));
+    this.#enter("tunnel");
+    this.#tunnel = tunnel;
+    tunnel.open({ socket: this.#socket, out: this.#out, ended: () => this.#over(this.#response, "complete") });
+    const behind = this.#behind;
+    this.#behind = [];
+    for (const bytes of behind) tunnel.toTarget(bytes);
+  }
+
+  #sent(sent: Sent, keepAlive: boolean): void {
+    if (this.#response !== sent) return;
+    this.#over(sent, "complete");
+    this.#answered(keepAlive);
+  }
+
+  /** Tells once how the response ended. */
+  #over(sent: Sent | undefined, how: DeliveryEnd): void {
+    if (sent === undefined || this.#response !== sent) return;
+    this.#response = undefined;
+    sent.done(how);
+  }
+
+  /** The response has gone; the next request, or the end of the connection. */
+  #answered(keepAlive: boolean): void {
+    if (!keepAlive || this.#body !== undefined || this.#side.isDraining()) {
+      this.#finish("close");
+      return;
+    }
+    this.#head = undefined;
+    this.#enter("idle");
+    if (this.#behind.length === 0) return;
+    const bytes = this.#behind.length === 1 && this.#behind[0] !== undefined ? this.#behind[0] : Buffer.concat(this.#behind);
+    this.#behind = [];
+    if (this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
+    this.#behindBytes = 0;
+    this.data(bytes);
+  }
+
+  /** Keeps what comes while a request is being answered. */
+  #keep(bytes: Buffer): void {
+    const wasFull = this.#behindBytes > PIPELINED_BYTES_MAX;
+    this.#behind.push(bytes);
+    this.#behindBytes += bytes.length;
+    if (!wasFull && this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.pause();
+  }
+
+  /** Ends the connection, after what has been written. */
+  #finish(how: BodyCut["by"]): void {
+    this.#enter("lingering");
+    if (this.#isBodyPaused || this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
+    this.#behind = [];
+    this.#out.whenEmpty(() => {
+      if (how === "close") this.#socket.shutdown();
+      else if (this.#out.bytesWritten === 0) resetSocket(this.#socket);
+      else setTimeout(() => resetSocket(this.#socket), RESET_DELAY_MS);
+    });
+  }
+
+  #refuseMessage({ status, code, message }: MessageError): void {
+    this.#refuse(status, code, message);
+  }
+
+  /** Answers what cannot go on, unless an answer has begun, and closes. */
+  #refuse(status: RefusalStatus, code: string, message: string): void {
+    if (this.#phase === "lingering" || this.#phase === "over") return;
+    const body = this.#body;
+    this.#body = undefined;
+    body?.broken("reset");
+    const wasAnswering = this.#isHeadSent && this.#response !== undefined;
+    if (!wasAnswering) this.#out.write(refusal(status, code, message));
+    this.#finish(wasAnswering ? "reset" : "close");
+    this.#clientGone();
+  }
+
+  /** Nobody waits for the present answer any more. */
+  #clientGone(): void {
+    const response = this.#response;
+    this.#head = undefined;
+    this.#gone?.abort();
+    if (response === undefined) return;
+    if (response.body !== null && !(response.body instanceof Uint8Array)) response.body.cancel();
+    this.#over(response, "client_gone");
+  }
+}
+
+/** One write is cheaper than two, until copying costs more. */
+const JOINED_BYTES_MAX = 64 * 1024;
+
+/** RFC 9112 section 9.3. */
+function wantsKeepAlive({ minor, headers }: RequestHead): boolean {
+  if (minor === 1) return !hasOption(headers, "connection", "close");
+  return hasOption(headers, "connection", "keep-alive") && !hasOption(headers, "connection", "close");
+}
+
+type Refused = { readonly status: RefusalStatus; readonly code: string; readonly message: string };
+
+/** The target without the scheme and authority that clients of proxies send (RFC 9112 section 3.2); where they point to does not count. */
+function originForm({ method, target }: RequestHead): string | Refused {
+  if (method === "CONNECT") {
+    const message = "CONNECT is not supported: use the address of this proxy as the base URL";
+    return { status: 501, code: "connect_unsupported", message };
+  }
+  if (target.startsWith("/")) return target;
+  if (target === "*" && method === "OPTIONS") return target;
+  const absolute = /^https?:\/\/[^/?]+(.*)$/i.exec(target);
+  const rest = absolute?.[1];
+  if (rest === undefined) return { status: 400, code: "bad_target", message: "the request target is neither a path nor an http URL" };
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}

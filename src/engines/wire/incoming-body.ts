@@ -1,0 +1,187 @@
+import { BodyCut, type Chunks } from "../../core/exchange.ts";
+import type { BodyFraming } from "./http1/message.ts";
+import { BUFFER_BYTES_HIGH } from "./limits.ts";
+
+/** Takes a body synchronously, as it comes. */
+export type Sink = {
+  /** `raw` as on the wire, `payload` without chunk framing. */
+  readonly data: (raw: Uint8Array, payload: readonly Uint8Array[]) => void;
+  /** `raw`: the last chunk and the trailer section of a chunked body. */
+  readonly end: (raw: Uint8Array) => void;
+  readonly cut: (by: BodyCut["by"]) => void;
+};
+
+/** The connection that a body comes from. */
+export type Source = {
+  readonly pause: () => void;
+  readonly resume: () => void;
+  /** Nobody wants the rest. */
+  readonly cancel: () => void;
+  /** Somebody waits for the body: a sender who waits for `100 Continue` is told to go on. */
+  readonly wanted: () => void;
+  /** Does the sender wait to be told to go on? */
+  readonly isHeldBack: () => boolean;
+};
+
+type Piece = { readonly raw: Uint8Array; readonly payload: readonly Uint8Array[] };
+type End = { readonly kind: "end"; readonly raw: Uint8Array } | { readonly kind: "cut"; readonly by: BodyCut["by"] };
+
+/** A body that is coming in. It is read by `read` or taken by `pipe`, not both; whoever does not keep up makes the sender wait. */
+export class IncomingBody implements Chunks {
+  readonly framing: BodyFraming;
+  readonly #source: Source;
+  #pieces: Piece[] = [];
+  #queuedBytes = 0;
+  #bytesHigh = BUFFER_BYTES_HIGH;
+  #unread: Uint8Array[] = [];
+  #end: End | undefined;
+  #sink: Sink | undefined;
+  #isPaused = false;
+  #isCancelled = false;
+  #arrival: (() => void) | undefined;
+
+  constructor(framing: BodyFraming, source: Source) {
+    this.framing = framing;
+    this.#source = source;
+  }
+
+  /** Does the sender wait for `100 Continue` (RFC 9110 section 10.1.1)? */
+  get isHeldBack(): boolean {
+    return this.#source.isHeldBack();
+  }
+
+  /** From the connection: bytes have come. */
+  arrived(raw: Uint8Array, payload: readonly Uint8Array[]): void {
+    if (this.#isCancelled) return;
+    if (this.#sink !== undefined && !this.#isPaused) {
+      this.#sink.data(raw, payload);
+      return;
+    }
+    this.#pieces.push({ raw, payload });
+    this.#queuedBytes += raw.length;
+    if (this.#queuedBytes > this.#bytesHigh) this.#pause();
+    this.#tell();
+  }
+
+  /** From the connection: the proper end. */
+  ended(raw: Uint8Array): void {
+    this.#over({ kind: "end", raw });
+  }
+
+  /** From the connection: the rest will never come. */
+  broken(by: BodyCut["by"]): void {
+    this.#over({ kind: "cut", by });
+  }
+
+  async read(): Promise<Uint8Array | undefined> {
+    this.#source.wanted();
+    for (;;) {
+      const unread = this.#unread.shift();
+      if (unread !== undefined) return unread;
+      const piece = this.#take();
+      if (piece !== undefined) {
+        this.#unread = [...piece.payload];
+        continue;
+      }
+      if (this.#end?.kind === "cut") throw new BodyCut(this.#end.by);
+      if (this.#end !== undefined || this.#isCancelled) return undefined;
+      await this.#arrived();
+    }
+  }
+
+  cancel(): void {
+    if (this.#isCancelled) return;
+    this.#isCancelled = true;
+    this.#sink = undefined;
+    this.#pieces = [];
+    if (this.#end === undefined) this.#source.cancel();
+    this.#tell();
+  }
+
+  /** Everything goes to the sink, what has come already at once. */
+  pipe(sink: Sink): void {
+    this.#sink = sink;
+    this.#bytesHigh = BUFFER_BYTES_HIGH;
+    this.release();
+  }
+
+  /** The sink has enough for now. */
+  hold(): void {
+    this.#pause();
+  }
+
+  /** The sink takes more again. */
+  release(): void {
+    const wasPaused = this.#isPaused;
+    this.#isPaused = false;
+    this.#drainToSink();
+    if (wasPaused && !this.#isPaused && this.#end === undefined) this.#source.resume();
+  }
+
+  /** The whole payload, kept for whoever takes the body after that; undefined where it is larger than `bytesMax`. */
+  async collect(bytesMax: number): Promise<Buffer | undefined> {
+    this.#source.wanted();
+    this.#bytesHigh = Math.max(this.#bytesHigh, bytesMax);
+    if (this.#queuedBytes <= this.#bytesHigh) this.#resume();
+    for (;;) {
+      // Chunk framing counts too: what is kept is what came.
+      if (this.#queuedBytes > bytesMax) return undefined;
+      if (this.#end?.kind === "cut") throw new BodyCut(this.#end.by);
+      if (this.#end !== undefined) return Buffer.concat(this.#pieces.flatMap((piece) => piece.payload));
+      await this.#arrived();
+    }
+  }
+
+  #arrived(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#arrival = resolve;
+    return promise;
+  }
+
+  #tell(): void {
+    const arrival = this.#arrival;
+    this.#arrival = undefined;
+    arrival?.();
+  }
+
+  #over(end: End): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    if (this.#sink !== undefined) this.#drainToSink();
+    else this.#tell();
+  }
+
+  #drainToSink(): void {
+    const sink = this.#sink;
+    if (sink === undefined) return;
+    while (!this.#isPaused) {
+      const piece = this.#take();
+      if (piece === undefined) break;
+      sink.data(piece.raw, piece.payload);
+    }
+    if (this.#isPaused || this.#pieces.length > 0 || this.#end === undefined) return;
+    this.#sink = undefined;
+    if (this.#end.kind === "end") sink.end(this.#end.raw);
+    else sink.cut(this.#end.by);
+  }
+
+  #take(): Piece | undefined {
+    const piece = this.#pieces.shift();
+    if (piece === undefined) return undefined;
+    this.#queuedBytes -= piece.raw.length;
+    if (this.#sink === undefined && this.#queuedBytes <= this.#bytesHigh) this.#resume();
+    return piece;
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    if (this.#end === undefined) this.#source.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (this.#end === undefined) this.#source.resume();
+  }
+}

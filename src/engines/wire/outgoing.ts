@@ -1,0 +1,83 @@
+import { BUFFER_BYTES_HIGH } from "./limits.ts";
+import type { Socket } from "./socket.ts";
+
+/** The output of one socket, in order. What the system does not take at once is kept, and `isFull` says when to stop. */
+export class Outgoing {
+  readonly #socket: Socket;
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #isCorked = false;
+  #isOver = false;
+  #waiting: (() => void)[] = [];
+  /** Since the socket was opened; what still waits included. */
+  bytesWritten = 0;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  get isFull(): boolean {
+    return this.#queuedBytes > BUFFER_BYTES_HIGH;
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#isOver || bytes.length === 0) return;
+    this.bytesWritten += bytes.length;
+    if (this.#isCorked || this.#queue.length > 0) this.#push(bytes);
+    else this.#send(bytes);
+  }
+
+  /** Keeps what is written from now on, to send it in one piece. */
+  cork(): void {
+    this.#isCorked = true;
+  }
+
+  uncork(): void {
+    this.#isCorked = false;
+    this.flush();
+  }
+
+  /** Calls back when everything has gone to the system, at once where it has. */
+  whenEmpty(then: () => void): void {
+    if (this.#queue.length === 0 || this.#isOver) then();
+    else this.#waiting.push(then);
+  }
+
+  /** The socket has room, or nothing is held back any more. */
+  flush(): void {
+    if (this.#isCorked) return;
+    if (this.#queue.length > 0) {
+      const [only] = this.#queue;
+      const bytes = this.#queue.length === 1 && only !== undefined ? only : Buffer.concat(this.#queue);
+      this.#queue = [];
+      this.#queuedBytes = 0;
+      this.#send(bytes);
+    }
+    if (this.#queue.length === 0) this.#tellEmpty();
+  }
+
+  /** The socket is gone. */
+  end(): void {
+    this.#isOver = true;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#waiting = [];
+  }
+
+  #tellEmpty(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const then of waiting) then();
+  }
+
+  #send(bytes: Uint8Array): void {
+    const sent = Math.max(0, this.#socket.write(bytes));
+    if (sent < bytes.length) this.#push(sent === 0 ? bytes : bytes.subarray(sent));
+  }
+
+  #push(bytes: Uint8Array): void {
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+  }
+}

@@ -1,0 +1,335 @@
+import type { ForwardFailure, ForwardRequest, OpenResponse } from "../../core/exchange.ts";
+import type { HeaderList } from "../../core/headers.ts";
+import { fieldValues, hasOption } from "./http1/fields.ts";
+import type { MessageEvent, MessageHead, StatusLine } from "./http1/message.ts";
+import { responseReader } from "./http1/reader.ts";
+import { joined } from "./http1/writer.ts";
+import { IncomingBody } from "./incoming-body.ts";
+import { POOL_IDLE_MS } from "./limits.ts";
+import { Outgoing } from "./outgoing.ts";
+import { type BodyCoding, sendBody } from "./send-body.ts";
+import { closeSocket, resetSocket, type Socket, type SocketEvents } from "./socket.ts";
+import { Tunnel } from "./tunnel.ts";
+
+type ResponseHead = MessageHead<StatusLine>;
+
+/** A request as it goes on the wire. */
+export type SentRequest = Pick<ForwardRequest, "method" | "body" | "signal" | "interim" | "upgrade"> & {
+  readonly head: string;
+  readonly coding: BodyCoding;
+};
+
+export type UpstreamTimeouts = {
+  /** From the request's last byte to the head of the response; 0 = no limit. */
+  readonly headMs: number;
+  /** Between two pieces of a response; 0 = no limit. */
+  readonly idleMs: number;
+};
+
+/** `stale`: the connection was closed by the target before it saw the request; it is safe to send it again. */
+export type Answer = OpenResponse | ForwardFailure | "stale";
+
+/** One connection to a target: one request at a time, each answered before the next. */
+export class UpstreamConnection implements SocketEvents {
+  readonly #socket: Socket;
+  readonly #out: Outgoing;
+  readonly #authority: string;
+  readonly #timeouts: UpstreamTimeouts;
+  /** Called when the connection can take the next request. */
+  readonly #idle: (connection: UpstreamConnection) => void;
+  readonly #closed: (connection: UpstreamConnection) => void;
+  readonly #reader = responseReader(() => this.#request?.method ?? "GET");
+  #request: SentRequest | undefined;
+  #settle: ((answer: Answer) => void) | undefined;
+  #body: IncomingBody | undefined;
+  #tunnel: Tunnel | undefined;
+  #isRequestSent = true;
+  #isReused = false;
+  #canBeKept = false;
+  #isOver = false;
+  #timer: Timer | undefined;
+  /** When it may be used again until, by the target's own word or the usual patience. */
+  keptMs = POOL_IDLE_MS;
+  idleSinceMs = 0;
+
+  constructor(
+    socket: Socket,
+    authority: string,
+    timeouts: UpstreamTimeouts,
+    idle: (connection: UpstreamConnection) => void,
+    closed: (connection: UpstreamConnection) => void,
+  ) {
+    this.#socket = socket;
+    this.#out = new Outgoing(socket);
+    this.#authority = authority;
+    this.#timeouts = timeouts;
+    this.#idle = idle;
+    this.#closed = closed;
+  }
+
+  /** Sends a request and gives its response when the head has come. */
+  send(request: SentRequest): Promise<Answer> {
+    return new Promise((resolve) => {
+      const { body, signal, head } = request;
+      this.#request = request;
+      this.#settle = resolve;
+      this.#canBeKept = false;
+      this.#isRequestSent = false;
+      signal.addEventListener("abort", () => {
+        if (this.#request === request) this.#abandon();
+      });
+      const sent = () => {
+        if (this.#request !== request) return;
+        this.#isRequestSent = true;
+        this.#limit(this.#timeouts.headMs, "--head-timeout", "the head of a response");
+      };
+      if (body === null || body instanceof Uint8Array) {
+        if (body === null) this.#out.write(Buffer.from(head, "latin1"));
+        else if (body.length <= JOINED_BYTES_MAX) this.#out.write(joined(head, body));
+        else {
+          this.#out.write(Buffer.from(head, "latin1"));
+          this.#out.write(body);
+        }
+        sent();
+        return;
+      }
+      this.#out.cork();
+      this.#out.write(Buffer.from(head, "latin1"));
+      sendBody(this.#out, body, request.coding, (how) => {
+        if (how === "complete") sent();
+        else if (this.#request === request) this.#abandon();
+      });
+      this.#out.uncork();
+    });
+  }
+
+  data(bytes: Buffer): void {
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.toClient(bytes);
+      return;
+    }
+    let rest: Uint8Array = bytes;
+    // An interim response ends before the next one begins.
+    while (rest.length > 0 && !this.#isOver) {
+      if (this.#request === undefined) {
+        // Nobody asked.
+        this.close();
+        resetSocket(this.#socket);
+        return;
+      }
+      rest = this.#read(this.#reader.read(rest as Buffer));
+    }
+  }
+
+  end(): void {
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.targetEnded();
+      return;
+    }
+    if (this.#request !== undefined) this.#read(this.#reader.finish());
+    this.#gone("close");
+    closeSocket(this.#socket);
+  }
+
+  close(error?: Error): void {
+    this.#tunnel?.break();
+    this.#gone(error === undefined ? "close" : "reset");
+  }
+
+  drain(): void {
+    this.#out.flush();
+  }
+
+  /** Ends an idle connection. */
+  discard(): void {
+    this.#isOver = true;
+    closeSocket(this.#socket);
+  }
+
+  /** Marks the connection as taken from the pool. */
+  reuse(): void {
+    this.#isReused = true;
+  }
+
+  /** Gives what belongs to the next message. */
+  #read(events: readonly MessageEvent<StatusLine>[]): Uint8Array {
+    for (let index = 0; index < events.length; index++) {
+      const event = events[index];
+      if (event === undefined) break;
+      switch (event.kind) {
+        case "head": {
+          const [next, last] = [events[index + 1], events[index + 2]];
+          if (event.head.status < 200) return this.#interim(event.head, next?.kind === "end" ? next.rest : NOTHING);
+          this.#clearTimer();
+          this.#canBeKept =
+            event.head.framing.kind !== "close" && event.head.minor === 1 && !hasOption(event.head.headers, "connection", "close");
+          this.#keptMs(event.head.headers);
+          if (next?.kind === "end") return this.#whole(event.head, event.head.framing.kind === "none" ? null : NOTHING, next.rest);
+          if (next?.kind === "data" && last?.kind === "end" && event.head.framing.kind === "length")
+            return this.#whole(event.head, next.raw, last.rest);
+          this.#body = this.#incoming(event.head);
+          this.#answer(responseOf(event.head, this.#body));
+          this.#limitIdle();
+          break;
+        }
+        case "data":
+          this.#timer?.refresh();
+          this.#body?.arrived(event.raw, event.payload);
+          break;
+        case "end": {
+          const body = this.#body;
+          this.#body = undefined;
+          this.#finished(event.rest);
+          body?.ended(event.raw);
+          return NOTHING;
+        }
+        case "error": {
+          const { code, message } = event.error;
+          if (code === "incomplete_body" || code === "incomplete_head") return NOTHING;
+          const wanted = this.#body;
+          this.#body = undefined;
+          this.#answer(this.#failure("upstream_protocol", `${this.#authority} did not answer in HTTP: ${message}`));
+          wanted?.broken("close");
+          this.#over();
+          resetSocket(this.#socket);
+          return NOTHING;
+        }
+      }
+    }
+    return NOTHING;
+  }
+
+  #interim({ status, reason, headers }: ResponseHead, rest: Uint8Array): Uint8Array {
+    if (status !== 101) {
+      this.#request?.interim?.({ status, reason, headers });
+      return rest;
+    }
+    this.#clearTimer();
+    if (this.#request?.upgrade === undefined) {
+      this.#answer(this.#failure("upstream_protocol", `${this.#authority} switched protocols without being asked`));
+      this.#over();
+      resetSocket(this.#socket);
+      return NOTHING;
+    }
+    this.#tunnel = new Tunnel(this.#socket, this.#out, rest);
+    this.#answer({ status, reason, headers, body: null, tunnel: this.#tunnel });
+    return NOTHING;
+  }
+
+  #whole(head: ResponseHead, body: Uint8Array | null, rest: Uint8Array): Uint8Array {
+    this.#answer(responseOf(head, body));
+    this.#finished(rest);
+    return NOTHING;
+  }
+
+  #incoming({ framing }: ResponseHead): IncomingBody {
+    return new IncomingBody(framing, {
+      pause: () => this.#socket.pause(),
+      resume: () => {
+        this.#timer?.refresh();
+        this.#socket.resume();
+      },
+      cancel: () => this.#abandon(),
+      wanted: () => {},
+      isHeldBack: () => false,
+    });
+  }
+
+  /** The response is complete. More than it owed makes the connection useless, and so does a request that is still being sent. */
+  #finished(rest: Uint8Array): void {
+    this.#clearTimer();
+    this.#request = undefined;
+    if (this.#canBeKept && this.#isRequestSent && rest.length === 0 && !this.#isOver) {
+      this.#idle(this);
+      return;
+    }
+    this.#over();
+    closeSocket(this.#socket);
+  }
+
+  /** Nobody waits any more. */
+  #abandon(): void {
+    if (this.#request === undefined || this.#isOver) return;
+    this.#answer(this.#failure("client_gone", "the client has gone"));
+    if (this.#tunnel !== undefined) return;
+    this.#body = undefined;
+    this.#over();
+    closeSocket(this.#socket);
+  }
+
+  /** The target has ended the connection. */
+  #gone(how: "close" | "reset"): void {
+    if (this.#isOver) return;
+    const body = this.#body;
+    this.#body = undefined;
+    const isUntouched = this.#isReused && this.#reader.isBetween();
+    this.#answer(
+      isUntouched ? "stale" : this.#failure("upstream_closed_early", `${this.#authority} closed the connection before it had answered`),
+    );
+    this.#over();
+    body?.broken(how);
+  }
+
+  #answer(answer: Answer): void {
+    const settle = this.#settle;
+    this.#settle = undefined;
+    settle?.(answer);
+  }
+
+  #over(): void {
+    this.#isOver = true;
+    this.#request = undefined;
+    this.#clearTimer();
+    this.#out.end();
+    this.#closed(this);
+  }
+
+  #limit(ms: number, option: string, what: string): void {
+    if (ms === 0 || this.#settle === undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#answer(this.#failure("upstream_timeout", `${this.#authority} did not send ${what} within ${ms / 1_000} s (${option})`));
+      const body = this.#body;
+      this.#body = undefined;
+      this.#over();
+      body?.broken("close");
+      closeSocket(this.#socket);
+    }, ms);
+  }
+
+  #limitIdle(): void {
+    const ms = this.#timeouts.idleMs;
+    if (ms === 0) return;
+    this.#timer = setTimeout(() => {
+      const body = this.#body;
+      this.#body = undefined;
+      this.#over();
+      body?.broken("close");
+      closeSocket(this.#socket);
+    }, ms);
+  }
+
+  #clearTimer(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** `Keep-Alive: timeout=N` tells how long the target keeps the connection; the last second is left to the way there. */
+  #keptMs(headers: HeaderList): void {
+    for (const value of fieldValues(headers, "keep-alive")) {
+      const seconds = /timeout=(\d+)/i.exec(value)?.[1];
+      if (seconds !== undefined) this.keptMs = Math.max(0, (Number(seconds) - 1) * 1_000);
+    }
+  }
+
+  #failure(reason: ForwardFailure["reason"], detail: string): ForwardFailure {
+    return { kind: "failure", reason, detail };
+  }
+}
+
+const NOTHING = new Uint8Array();
+const JOINED_BYTES_MAX = 64 * 1024;
+
+function responseOf({ status, reason, headers }: ResponseHead, body: OpenResponse["body"]): OpenResponse {
+  return { status, reason, headers, body };
+}

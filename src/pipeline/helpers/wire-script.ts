@@ -1,0 +1,76 @@
+import type { Clock } from "../../core/clock.ts";
+import { BodyCut, type WirePiece, type WireScript, type WireStep } from "../../core/exchange.ts";
+import type { Action } from "../../core/fault.ts";
+
+type Performing = { readonly clock: Clock; readonly gone: AbortSignal };
+
+/** A wire fault at work. */
+export type PieceFault = (piece: WirePiece) => readonly Action[];
+
+const forever = new Promise<never>(() => {});
+
+/** Actions as steps: delays are waited out, a connection that hangs has no further step. */
+export function scriptOf(actions: AsyncIterable<Action> | Iterable<Action>, performing: Performing): WireScript {
+  const steps = stepsOf(actions, performing);
+  return {
+    async next() {
+      const { value } = await steps.next();
+      return value ?? { kind: "complete" };
+    },
+  };
+}
+
+async function* stepsOf(actions: AsyncIterable<Action> | Iterable<Action>, { clock, gone }: Performing): AsyncGenerator<WireStep> {
+  try {
+    for await (const action of actions) {
+      switch (action.kind) {
+        case "write":
+          yield action;
+          break;
+        case "delay":
+          await clock.sleep(action.ms, gone);
+          break;
+        case "hang":
+          await forever;
+          break;
+        case "close":
+        case "half_close":
+        case "reset":
+          yield { kind: action.kind };
+          return;
+        case "end":
+          return;
+        case "respond":
+          throw new Error("a response cannot stand inside the bytes of a response");
+      }
+    }
+  } catch (error) {
+    // The body was cut, by the target or by a fault over its frames; what came before it has gone out.
+    if (!(error instanceof BodyCut)) throw error;
+    yield { kind: error.by };
+  }
+}
+
+export type Damage = {
+  readonly script: (pieces: AsyncIterable<WirePiece>) => WireScript;
+  /** Has the fault of this index done anything but pass pieces on? */
+  readonly hasActed: (index: number) => boolean;
+};
+
+/** Puts faults between the pieces of a response and the wire, one after the other. */
+export function damageBy(faults: readonly PieceFault[], performing: Performing): Damage {
+  const acted = faults.map(() => false);
+  const through = (piece: WirePiece, from: number): readonly Action[] => {
+    const fault = faults[from];
+    if (fault === undefined) return [{ kind: "write", bytes: piece.bytes }];
+    const actions = fault(piece);
+    acted[from] ||= !(actions.length === 1 && actions[0]?.kind === "write" && actions[0].piece === piece);
+    return actions.flatMap((action) =>
+      action.kind === "write" && action.piece !== undefined ? through(action.piece, from + 1) : [action],
+    );
+  };
+  async function* actionsOf(pieces: AsyncIterable<WirePiece>): AsyncGenerator<Action> {
+    for await (const piece of pieces) yield* through(piece, 0);
+  }
+  return { script: (pieces) => scriptOf(actionsOf(pieces), performing), hasActed: (index) => acted[index] === true };
+}
