@@ -1,7 +1,7 @@
 import type { HeaderList } from "../../../core/headers.ts";
 import { type Field, readField } from "./fields.ts";
 import { isChunkExtensions } from "./grammar.ts";
-import { CHUNK_LINE_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, HEAD_BYTES_MAX } from "./limits.ts";
+import { CHUNK_BYTES_MAX, CHUNK_LINE_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, HEAD_BYTES_MAX } from "./limits.ts";
 import { type BodyFraming, type MessageError, messageError } from "./message.ts";
 
 /** One step through a body: what these bytes brought of it, and where it ended. */
@@ -50,7 +50,10 @@ function part(bytes: Buffer, start: number, end: number): Uint8Array {
   return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
 }
 
-const BAD_SIZE = messageError("bad_chunk", "a chunk does not begin with its size in hexadecimal digits");
+const BAD_SIZE = messageError(
+  "bad_chunk",
+  `a chunk does not begin with its size in hexadecimal digits, of ${CHUNK_BYTES_MAX} bytes at most`,
+);
 const BAD_EXTENSION = messageError("bad_chunk", "what follows the size of a chunk is not `;name=value`");
 const LONG_LINE = messageError("bad_chunk", `the size and extensions of a chunk take more than ${CHUNK_LINE_BYTES_MAX} bytes`);
 const BARE_LF = messageError("bare_line_feed", "a line ends without a carriage return");
@@ -168,7 +171,7 @@ function chunkSize(line: string): number | MessageError {
     if (value < 0) break;
     size = size * 16 + value;
   }
-  if (digits === 0 || digits > CHUNK_SIZE_DIGITS_MAX || !Number.isSafeInteger(size)) return BAD_SIZE;
+  if (digits === 0 || digits > CHUNK_SIZE_DIGITS_MAX || size > CHUNK_BYTES_MAX) return BAD_SIZE;
   const end = line.length - 2;
   return digits === end || isChunkExtensions(line.slice(digits, end)) ? size : BAD_EXTENSION;
 }

@@ -17,3 +17,6 @@ export const LENGTH_DIGITS_MAX = 16;
 
 /** Digits of a chunk's size; leading zeros count. */
 export const CHUNK_SIZE_DIGITS_MAX = 16;
+
+/** Nobody sends chunks of 2 GiB, and where a reader counts in 32 bits, `100000005` is 5. */
+export const CHUNK_BYTES_MAX = 2 ** 31 - 1;
