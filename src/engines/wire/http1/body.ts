@@ -125,6 +125,14 @@ function chunkedReader(): BodyReader {
           break;
         case "size":
         case "trailers": {
+          const plain = state === "size" && line === "" ? plainSize(bytes, at) : undefined;
+          if (plain !== undefined) {
+            at = plain.next;
+            sure = at;
+            left = plain.size;
+            state = "data";
+            break;
+          }
           const feed = bytes.indexOf(0x0a, at);
           const room = (state === "size" ? CHUNK_LINE_BYTES_MAX : HEAD_BYTES_MAX - tail.length) - line.length;
           const stop = Math.min(feed < 0 ? bytes.length : feed + 1, at + room + 1);
@@ -160,6 +168,21 @@ function chunkedReader(): BodyReader {
     }
     return step({});
   };
+}
+
+/** Digits that cannot make more than CHUNK_BYTES_MAX. */
+const PLAIN_DIGITS_MAX = 7;
+
+/** The size line that nearly all chunks of data have, read without making text of it: few digits, no extensions, complete in these bytes. */
+function plainSize(bytes: Buffer, from: number): { readonly size: number; readonly next: number } | undefined {
+  const stop = Math.min(from + PLAIN_DIGITS_MAX, bytes.length - 2);
+  let size = 0;
+  for (let at = from; at <= stop; at++) {
+    const value = hexValue(bytes[at] ?? 0);
+    if (value < 0) return size > 0 && bytes[at] === 0x0d && bytes[at + 1] === 0x0a ? { size, next: at + 2 } : undefined;
+    size = size * 16 + value;
+  }
+  return undefined;
 }
 
 /** Of a line with its CRLF. */

@@ -1,5 +1,5 @@
 import type { HeaderList } from "../../../core/headers.ts";
-import { isFieldValue, isSpaceOrTab, isToken, listMembers } from "./grammar.ts";
+import { isFieldValue, isSpaceOrTab, listMembers, tokenEnd } from "./grammar.ts";
 import { FIELDS_MAX } from "./limits.ts";
 import { type MessageError, messageError } from "./message.ts";
 
@@ -16,8 +16,8 @@ const TOO_MANY = messageError("too_many_fields", `more than ${FIELDS_MAX} header
 /** Reads the field line (RFC 9112 section 5) that stands in `text` from `start` to `end`, without its CRLF, onto the list. */
 export function readField(text: string, start: number, end: number, onto: Field[]): MessageError | undefined {
   if (isSpaceOrTab(text.charCodeAt(start))) return FOLDED;
-  const colon = text.indexOf(":", start);
-  if (colon < 0 || colon >= end || !isToken(text, start, colon)) return BAD_NAME;
+  const colon = tokenEnd(text, start);
+  if (colon === start || text.charCodeAt(colon) !== 0x3a) return BAD_NAME;
   let from = colon + 1;
   let to = end;
   while (from < to && isSpaceOrTab(text.charCodeAt(from))) from++;

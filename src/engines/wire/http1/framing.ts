@@ -6,16 +6,14 @@ import { type BodyFraming, type MessageError, messageError, NO_BODY, type Reques
 /** The fields that decide where a body ends and whom it is for. */
 type Deciding = { readonly lengths: readonly string[]; readonly codings: readonly string[]; readonly hosts: readonly string[] };
 
-const NO_FIELDS: readonly string[] = [];
-
 function deciding(fields: HeaderList): Deciding {
-  let lengths = NO_FIELDS;
-  let codings = NO_FIELDS;
-  let hosts = NO_FIELDS;
+  const lengths: string[] = [];
+  const codings: string[] = [];
+  const hosts: string[] = [];
   for (const [name, value] of fields) {
-    if (name.length === 4 && name.toLowerCase() === "host") hosts = [...hosts, value];
-    else if (name.length === 14 && name.toLowerCase() === "content-length") lengths = [...lengths, value];
-    else if (name.length === 17 && name.toLowerCase() === "transfer-encoding") codings = [...codings, value];
+    if (name.length === 4 && name.toLowerCase() === "host") hosts.push(value);
+    else if (name.length === 14 && name.toLowerCase() === "content-length") lengths.push(value);
+    else if (name.length === 17 && name.toLowerCase() === "transfer-encoding") codings.push(value);
   }
   return { lengths, codings, hosts };
 }

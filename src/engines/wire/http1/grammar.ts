@@ -32,6 +32,13 @@ export function isToken(text: string, start = 0, end = text.length): boolean {
   return end > start && consistsOf(TOKEN, text, start, end);
 }
 
+/** The place behind the token that begins at `start`. */
+export function tokenEnd(text: string, start: number): number {
+  let end = start;
+  while (TOKEN[text.charCodeAt(end)] === 1) end++;
+  return end;
+}
+
 export function isFieldValue(text: string, start: number, end: number): boolean {
   return consistsOf(FIELD_VALUE, text, start, end);
 }

@@ -49,7 +49,7 @@ const BARE_LF = messageError("bare_line_feed", "a line ends without a carriage r
 const NO_START = messageError("bad_start_line", "what came does not begin as a message does");
 const HALF_HEAD = messageError("incomplete_head", "the connection ended in the middle of a head");
 const HALF_BODY = messageError("incomplete_body", "the connection ended before the end of the body");
-const HEAD_END = "\r\n\r\n";
+const HEAD_END = Buffer.from("\r\n\r\n");
 const NOTHING = new Uint8Array();
 
 function messageReader<StartLine>(
@@ -85,7 +85,7 @@ function messageReader<StartLine>(
 
   /** Reads lines of a head from `from` on. Gives the place behind the head when it is complete, or what is wrong. */
   const readHead = (bytes: Buffer, from: number): number | MessageError | undefined => {
-    const found = bytes.indexOf(HEAD_END, from, "latin1");
+    const found = bytes.indexOf(HEAD_END, from);
     const room = HEAD_BYTES_MAX + 1 - headBytes - held.length;
     const stop = Math.min(found < 0 ? bytes.length : found + HEAD_END.length, from + room);
     const came = bytes.toString("latin1", from, stop);

@@ -3,17 +3,30 @@ import type { HeaderList } from "../../../core/headers.ts";
 
 /** A request head (RFC 9112 section 3) as Latin-1 text, so that every byte that was read is the byte that is written. */
 export function requestHead(method: string, target: string, headers: HeaderList): string {
-  return `${method} ${target} HTTP/1.1\r\n${fieldLines(headers)}\r\n`;
+  return `${requestLine(method, target)}${fieldLines(headers)}\r\n`;
+}
+
+export function requestLine(method: string, target: string): string {
+  return `${method} ${target} HTTP/1.1\r\n`;
 }
 
 /** A response head (RFC 9112 section 4). Without a reason it gets the standard one. */
 export function responseHead(status: number, reason: string | undefined, headers: HeaderList): string {
-  return `HTTP/1.1 ${status} ${reason ?? STATUS_CODES[status] ?? ""}\r\n${fieldLines(headers)}\r\n`;
+  return `${statusLine(status, reason)}${fieldLines(headers)}\r\n`;
 }
 
-function fieldLines(headers: HeaderList): string {
+export function statusLine(status: number, reason: string | undefined): string {
+  return `HTTP/1.1 ${status} ${reason ?? STATUS_CODES[status] ?? ""}\r\n`;
+}
+
+/** RFC 9112 section 5. */
+export function fieldLine(name: string, value: string): string {
+  return `${name}: ${value}\r\n`;
+}
+
+export function fieldLines(headers: HeaderList): string {
   let lines = "";
-  for (const [name, value] of headers) lines += `${name}: ${value}\r\n`;
+  for (const [name, value] of headers) lines += fieldLine(name, value);
   return lines;
 }
 

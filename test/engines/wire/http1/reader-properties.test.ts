@@ -64,12 +64,15 @@ function expectPayloadInRaw(raw: string, payload: readonly string[]): void {
   }
 }
 
-const REQUESTS = [...MALFORMED_REQUESTS, ...CUT_REQUESTS, ...ODD_REQUESTS]
-  .map(({ bytes }) => bytes)
-  .filter((bytes) => bytes.length < 2_000);
-const RESPONSES = [...MALFORMED_RESPONSES, ...RESPONSES_WITH_MORE, ...ODD_RESPONSES]
-  .map(({ bytes }) => bytes)
-  .filter((bytes) => bytes.length < 2_000);
+type Seeds = { readonly wellFormed: readonly string[]; readonly malformed: readonly string[] };
+
+/** Without the long ones, which would only make every run slow. */
+function seedsOf(cases: readonly { readonly bytes: string }[]): readonly string[] {
+  return cases.map(({ bytes }) => bytes).filter((bytes) => bytes.length < 2_000);
+}
+
+const REQUESTS: Seeds = { wellFormed: seedsOf(ODD_REQUESTS), malformed: seedsOf([...MALFORMED_REQUESTS, ...CUT_REQUESTS]) };
+const RESPONSES: Seeds = { wellFormed: seedsOf([...ODD_RESPONSES, ...RESPONSES_WITH_MORE]), malformed: seedsOf(MALFORMED_RESPONSES) };
 const PIECES = [
   "\r",
   "\n",
@@ -96,8 +99,8 @@ const PIECES = [
 ];
 
 /** Something of the corpus with bytes added, left out, doubled and replaced, or the beginning of one with the end of another. */
-function mutated(seeds: readonly string[]): fc.Arbitrary<Buffer> {
-  const seed = fc.constantFrom(...seeds);
+function mutated({ wellFormed, malformed }: Seeds): fc.Arbitrary<Buffer> {
+  const seed = fc.oneof(fc.constantFrom(...wellFormed), fc.constantFrom(...malformed));
   const change = fc.record({
     at: fc.nat(2_000),
     removed: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(8)),
@@ -125,7 +128,11 @@ describe.each([...READERS])("%s bytes", (name, readerOf) => {
 
   test("of the corpus give the same events however they are cut", () => {
     fc.assert(
-      fc.property(fc.constantFrom(...seeds), anyPlaces, (bytes, places) => void expectExactEvents(readerOf, latin1(bytes), places)),
+      fc.property(
+        fc.constantFrom(...seeds.wellFormed, ...seeds.malformed),
+        anyPlaces,
+        (bytes, places) => void expectExactEvents(readerOf, latin1(bytes), places),
+      ),
       PROPERTY_OPTIONS,
     );
   });
