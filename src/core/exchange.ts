@@ -1,4 +1,5 @@
 import type { DialectName } from "./dialect.ts";
+import type { Gone } from "./gone.ts";
 import type { HeaderList } from "./headers.ts";
 import type { ProviderName } from "./provider.ts";
 
@@ -28,7 +29,7 @@ export type RequestBody = {
   /** The whole body, or undefined where it is larger than `bytesMax`; `forward` gives the same bytes either way. */
   readonly whole: (bytesMax: number) => Promise<Uint8Array | undefined>;
   /** What goes on to the target: the bytes that came. Called at most once. */
-  readonly forward: () => Promise<Body>;
+  readonly forward: () => Body | Promise<Body>;
 };
 
 /** A well-formed request for the data plane. No stage sees more of the connection than this. */
@@ -43,7 +44,7 @@ export type Received = {
   /** The provider whose own port this came in by. */
   readonly listenerProvider: ProviderName | undefined;
   /** Aborted when the client has gone. */
-  readonly clientGone: AbortSignal;
+  readonly clientGone: Gone;
   /** Passes an interim response on to the client; undefined where that cannot be done. */
   readonly interim: ((response: Interim) => void) | undefined;
   /** Can the connection become a tunnel after a 101? */
@@ -134,7 +135,7 @@ export type ForwardRequest = {
   readonly headers: HeaderList;
   readonly body: Body;
   /** Aborted when nobody waits for the answer any more. */
-  readonly signal: AbortSignal;
+  readonly signal: Gone;
   readonly interim: ((response: Interim) => void) | undefined;
   /** The protocol that the client asks to go over to (RFC 9110 section 7.8), where it may. */
   readonly upgrade: string | undefined;

@@ -31,22 +31,26 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
+const HOP_BY_HOP_LENGTHS: ReadonlySet<number> = new Set([...HOP_BY_HOP].map(({ length }) => length));
+
+function isHopByHop(name: string): boolean {
+  return HOP_BY_HOP_LENGTHS.has(name.length) && HOP_BY_HOP.has(name.toLowerCase());
+}
+
 /** What says where a message ends and whom it is for stays, whatever `Connection` names. */
 const NEVER_NAMED: ReadonlySet<string> = new Set(["content-length", "host"]);
 
 /** End-to-end fields: without hop-by-hop fields and those that `Connection` names. */
 export function endToEndHeaders(headers: HeaderList): HeaderList {
-  const named = new Set<string>();
   let isPlain = true;
-  for (const [name, value] of headers) {
-    const lower = name.toLowerCase();
-    if (!HOP_BY_HOP.has(lower)) continue;
-    isPlain = false;
-    if (lower === "connection") for (const option of value.toLowerCase().split(",")) named.add(option.trim());
-  }
+  for (const [name] of headers) isPlain &&= !isHopByHop(name);
   if (isPlain) return headers;
+  const named = new Set<string>();
+  for (const [name, value] of headers) {
+    if (name.toLowerCase() === "connection") for (const option of value.toLowerCase().split(",")) named.add(option.trim());
+  }
   return headers.filter(([name]) => {
     const lower = name.toLowerCase();
-    return !HOP_BY_HOP.has(lower) && (!named.has(lower) || NEVER_NAMED.has(lower));
+    return !isHopByHop(name) && (!named.has(lower) || NEVER_NAMED.has(lower));
   });
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { FaultproxyEvent } from "./event.ts";
 import type { ForwardFailure, ForwardRequest, Identified, OpenResponse, RequestFacts, WirePiece, WireScript } from "./exchange.ts";
+import type { Gone } from "./gone.ts";
 import type { ProviderName } from "./provider.ts";
 import type { Rules } from "./rule.ts";
 
@@ -15,7 +16,7 @@ export type WirePorts = {
   /** What a target that answers so would put on the wire. */
   readonly pieces: (response: OpenResponse, method: string) => AsyncIterable<WirePiece>;
   /** What a target's connection with these bytes comes to. */
-  readonly reread: (script: WireScript, method: string, signal: AbortSignal) => Promise<OpenResponse | ForwardFailure>;
+  readonly reread: (script: WireScript, method: string, signal: Gone) => Promise<OpenResponse | ForwardFailure>;
 };
 
 /** What the pipeline needs from outside; the shell gives it. */

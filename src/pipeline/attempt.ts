@@ -30,12 +30,13 @@ export async function attempt(exchange: Identified, plain: boolean, facts: () =>
     }
     case "url": {
       const headers = endToEndHeaders(exchange.headers);
+      const body = exchange.body.forward();
       const answer = await ports.forward({
         method: exchange.method,
         base: target.base,
         target: exchange.upstreamTarget,
         headers: plain ? withHeader(headers, "accept-encoding", "identity") : headers,
-        body: await exchange.body.forward(),
+        body: body instanceof Promise ? await body : body,
         signal: exchange.clientGone,
         interim: exchange.interim && ((interim) => exchange.interim?.({ ...interim, headers: endToEndHeaders(interim.headers) })),
         upgrade: upgradeOf(exchange),

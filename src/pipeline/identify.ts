@@ -1,9 +1,10 @@
 import type { DialectName } from "../core/dialect.ts";
-import type { EndpointKind, Identified, Received } from "../core/exchange.ts";
+import type { Identified, Received } from "../core/exchange.ts";
 import { type HeaderList, headerValue } from "../core/headers.ts";
 import type { Provider, ProviderName } from "../core/provider.ts";
 import { dialectOfPath } from "../dialects/index.ts";
 import { PROVIDERS } from "../providers/index.ts";
+import { remembered } from "./helpers/remembered.ts";
 
 const ALL: readonly Provider[] = Object.values(PROVIDERS);
 const BY_PREFIX: ReadonlyMap<string, ProviderName> = new Map(
@@ -14,12 +15,44 @@ const BY_HEADER: ReadonlyMap<string, ProviderName> = new Map(
   ALL.flatMap((provider) => provider.recognition.headers.map((header) => [header, provider.name] as const)),
 );
 
+const HEADER_LENGTHS: ReadonlySet<number> = new Set([...BY_HEADER.keys()].map(({ length }) => length));
+
+/** What the target of a request tells by itself. */
+type TargetSays = Pick<Identified, "upstreamTarget" | "path" | "query"> & {
+  readonly prefixed: ProviderName | undefined;
+  readonly byPath: ProviderName | undefined;
+  /** Of a POST. */
+  readonly dialect: DialectName | undefined;
+};
+
 /**
  * Which provider, dialect and kind of endpoint. In this order: path prefix, own port, headers and query, path, shape of
  * the key, the default provider.
  */
 export function identify(received: Received, defaultProvider: ProviderName, nowMonotonicMs: number): Identified {
-  const { target } = received;
+  const { upstreamTarget, path, query, prefixed, byPath, dialect } = targetSays(received.target);
+  const provider =
+    prefixed ??
+    received.listenerProvider ??
+    byHeader(received.headers) ??
+    (query === "" ? undefined : byQuery(query)) ??
+    byPath ??
+    byKey(received.headers) ??
+    defaultProvider;
+  const isPost = received.method === "POST";
+  return {
+    ...received,
+    provider,
+    upstreamTarget,
+    path,
+    query,
+    receivedMonotonicMs: nowMonotonicMs,
+    kind: PROVIDERS[provider].kindOf(path) ?? (isPost ? "inference" : "metadata"),
+    dialect: isPost ? dialect : undefined,
+  };
+}
+
+const targetSays = remembered((target: string): TargetSays => {
   const slash = target.indexOf("/", 1);
   const mark = target.indexOf("?");
   const firstEnd = slash < 0 ? (mark < 0 ? target.length : mark) : mark >= 0 && mark < slash ? mark : slash;
@@ -30,39 +63,18 @@ export function identify(received: Received, defaultProvider: ProviderName, nowM
   // Gemini's methods follow a colon, which some clients encode.
   const path = (queryAt < 0 ? upstreamTarget : upstreamTarget.slice(0, queryAt)).replace(/%3a/i, ":");
   const query = queryAt < 0 ? "" : upstreamTarget.slice(queryAt + 1);
-  const provider =
-    prefixed ??
-    received.listenerProvider ??
-    byHeaderOrQuery(received.headers, query) ??
-    byPath(path) ??
-    byKey(received.headers) ??
-    defaultProvider;
-  return {
-    ...received,
-    provider,
-    upstreamTarget,
-    path,
-    query,
-    receivedMonotonicMs: nowMonotonicMs,
-    kind: kindOf(provider, received.method, path),
-    dialect: dialectOf(received.method, path),
-  };
-}
+  return { upstreamTarget, path, query, prefixed, byPath: byPath(path), dialect: dialectOfPath(path)?.name };
+});
 
-function dialectOf(method: string, path: string): DialectName | undefined {
-  return method === "POST" ? dialectOfPath(path)?.name : undefined;
-}
-
-function kindOf(provider: ProviderName, method: string, path: string): EndpointKind {
-  return PROVIDERS[provider].kindOf(path) ?? (method === "POST" ? "inference" : "metadata");
-}
-
-function byHeaderOrQuery(headers: HeaderList, query: string): ProviderName | undefined {
+function byHeader(headers: HeaderList): ProviderName | undefined {
   for (const [name] of headers) {
-    const provider = BY_HEADER.get(name) ?? BY_HEADER.get(name.toLowerCase());
+    const provider = HEADER_LENGTHS.has(name.length) ? BY_HEADER.get(name.toLowerCase()) : undefined;
     if (provider !== undefined) return provider;
   }
-  if (query === "") return undefined;
+  return undefined;
+}
+
+function byQuery(query: string): ProviderName | undefined {
   return ALL.find(({ recognition }) => recognition.query.some((parameter) => `&${query}`.includes(`&${parameter}=`)))?.name;
 }
 
@@ -74,8 +86,9 @@ function byPath(path: string): ProviderName | undefined {
 }
 
 function byKey(headers: HeaderList): ProviderName | undefined {
-  const key = headerValue(headers, "authorization")?.replace(/^bearer\s+/i, "");
-  if (key === undefined) return undefined;
+  const authorization = headerValue(headers, "authorization");
+  if (authorization === undefined) return undefined;
+  const key = authorization.startsWith("Bearer ") ? authorization.slice(7) : authorization.replace(/^bearer\s+/i, "");
   for (const { name, recognition } of ALL) {
     if (recognition.keyPrefixes.some((prefix) => key.startsWith(prefix))) return name;
   }

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { OpenResponse } from "../core/exchange.ts";
 import type { Action } from "../core/fault.ts";
+import type { Gone } from "../core/gone.ts";
 
 /** What the actions before forwarding came to: an answer, an end without one, actions that put bytes on the wire, or nothing (forward). */
 export type Before =
@@ -10,7 +11,7 @@ export type Before =
   | undefined;
 
 /** Waits out the delays in order and gives the first action that ends the exchange. */
-export async function performBefore(actions: readonly Action[], clock: Clock, gone: AbortSignal): Promise<Before> {
+export async function performBefore(actions: readonly Action[], clock: Clock, gone: Gone): Promise<Before> {
   for (const [index, action] of actions.entries()) {
     switch (action.kind) {
       case "delay":

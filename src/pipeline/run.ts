@@ -17,36 +17,33 @@ type Facts = () => Promise<RequestFacts>;
 
 /** The way of an exchange through all stages. The engine calls it with each request and delivers what it gives. */
 export function createPipeline(ports: Ports): (received: Received) => Promise<Delivery> {
-  return async (received) => {
-    const exchange = identify(received, ports.defaultProvider, ports.clock.monotonicMs());
-    try {
-      return await answered(exchange, ports);
-    } catch (error) {
-      // The rest of an upload never came.
-      if (error instanceof BodyCut || exchange.clientGone.aborted) return abandoned(exchange, NOTHING_NOTED, ports);
-      const message = `a mistake in faultproxy itself (${error instanceof Error ? error.name : typeof error}); please report it`;
-      return ownErrorDelivery(exchange, 500, "internal_error", message, NOTHING_NOTED, ports);
-    }
-  };
+  return (received) => answered(identify(received, ports.defaultProvider, ports.clock.monotonicMs()), ports);
 }
 
 async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
-  if (isWebSocket(exchange) && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
-    const message = exchange.canUpgrade
-      ? "the built-in provider speaks no WebSocket; use HTTP"
-      : "WebSocket connections are not passed through by --engine serve; use HTTP, or --engine wire";
-    return ownErrorDelivery(exchange, 501, "websocket_unsupported", message, NOTHING_NOTED, ports);
+  try {
+    if (isWebSocket(exchange) && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
+      const message = exchange.canUpgrade
+        ? "the built-in provider speaks no WebSocket; use HTTP"
+        : "WebSocket connections are not passed through by --engine serve; use HTTP, or --engine wire";
+      return ownErrorDelivery(exchange, 501, "websocket_unsupported", message, NOTHING_NOTED, ports);
+    }
+    const facts = once(() => readFacts(exchange, ports));
+    const { mode, added } = ports.rules.get();
+    if (mode !== undefined || added.length > 0) {
+      const decided = await decideNow(exchange, facts, ports);
+      if (decided.planned.length > 0) return await faulted(exchange, decided, facts, ports);
+    }
+    const attempted = await attempt(exchange, false, facts, ports);
+    if (attempted === "client_gone") return abandoned(exchange, NOTHING_NOTED, ports);
+    const { response, error } = attempted;
+    return delivered(exchange, response, error === undefined ? NOTHING_NOTED : { ...NOTHING_NOTED, error }, ports);
+  } catch (error) {
+    // The rest of an upload never came.
+    if (error instanceof BodyCut || exchange.clientGone.aborted) return abandoned(exchange, NOTHING_NOTED, ports);
+    const message = `a mistake in faultproxy itself (${error instanceof Error ? error.name : typeof error}); please report it`;
+    return ownErrorDelivery(exchange, 500, "internal_error", message, NOTHING_NOTED, ports);
   }
-  const facts = once(() => readFacts(exchange, ports));
-  const { mode, added } = ports.rules.get();
-  if (mode !== undefined || added.length > 0) {
-    const decided = await decideNow(exchange, facts, ports);
-    if (decided.planned.length > 0) return faulted(exchange, decided, facts, ports);
-  }
-  const attempted = await attempt(exchange, false, facts, ports);
-  if (attempted === "client_gone") return abandoned(exchange, NOTHING_NOTED, ports);
-  const { response, error } = attempted;
-  return delivered(exchange, response, error === undefined ? NOTHING_NOTED : { ...NOTHING_NOTED, error }, ports);
 }
 
 /** An exchange that meets at least one fault. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Skipped } from "../core/event.ts";
 import type { WirePiece, WireScript } from "../core/exchange.ts";
+import type { Gone } from "../core/gone.ts";
 import type { Rule } from "../core/rule.ts";
 import { damageBy } from "./helpers/wire-script.ts";
 import type { Planned } from "./planned.ts";
@@ -15,7 +16,7 @@ export type WireFaults = {
 export function wireFaultsOf(
   faults: readonly Planned[],
   side: Rule["side"],
-  performing: { readonly clock: Clock; readonly gone: AbortSignal },
+  performing: { readonly clock: Clock; readonly gone: Gone },
 ): WireFaults | undefined {
   const group = faults.flatMap(({ rule, fault, context }) => (fault.acts === "wire" && rule.side === side ? [{ fault, context }] : []));
   if (group.length === 0) return undefined;

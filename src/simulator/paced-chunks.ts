@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { BodyCut, type Chunks } from "../core/exchange.ts";
+import type { Gone } from "../core/gone.ts";
 
 /** Frames that have no time between them go out together up to here: every write costs more than the frames in it. */
 const CHUNK_BYTES_MAX = 16 * 1024;
@@ -9,22 +10,24 @@ export function pacedChunks(
   frames: readonly Uint8Array[],
   { ttftMs, betweenMs }: { readonly ttftMs: number; readonly betweenMs: number },
   clock: Clock,
-  signal: AbortSignal,
+  signal: Gone,
 ): Chunks {
   const chunks = betweenMs > 0 ? frames : gathered(frames);
-  const cancelled = new AbortController();
-  const stop = betweenMs > 0 || ttftMs > 0 ? AbortSignal.any([signal, cancelled.signal]) : signal;
+  const stop = new AbortController();
+  if (betweenMs > 0 || ttftMs > 0) signal.addEventListener("abort", () => stop.abort());
+  let isCancelled = false;
   let next = 0;
   return {
     async read() {
       const waitMs = next === 0 ? ttftMs : betweenMs;
-      if (waitMs > 0 && next < chunks.length && !stop.aborted) await clock.sleep(waitMs, stop);
-      if (cancelled.signal.aborted) return undefined;
+      if (waitMs > 0 && next < chunks.length && !signal.aborted) await clock.sleep(waitMs, stop.signal);
+      if (isCancelled) return undefined;
       if (signal.aborted) throw new BodyCut("close");
       return chunks[next++];
     },
     cancel() {
-      cancelled.abort();
+      isCancelled = true;
+      stop.abort();
     },
   };
 }

@@ -20,7 +20,8 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
     redirect: "manual",
     decompress: false,
     timeout: false,
-    signal,
+    // This engine's requests have real ones.
+    signal: signal as AbortSignal,
   };
   if (body !== null) options.body = body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : streamForFetch(body);
   try {

@@ -1,5 +1,6 @@
 import { type InputError, inputError } from "../../core/errors.ts";
 import type { Delivery, DeliveryEnd, OpenResponse, Received } from "../../core/exchange.ts";
+import type { Gone } from "../../core/gone.ts";
 import { headerValue } from "../../core/headers.ts";
 import type { Listener, ListenOptions } from "../engine.ts";
 import { streamOfChunks } from "./chunks.ts";
@@ -67,7 +68,7 @@ function refuse(status: number, reason: string, message: string): Response {
   );
 }
 
-function perform(delivery: Delivery, clientGone: AbortSignal): Response | Promise<Response> {
+function perform(delivery: Delivery, clientGone: Gone): Response | Promise<Response> {
   switch (delivery.kind) {
     case "hang":
       if (clientGone.aborted) delivery.done();
@@ -90,7 +91,7 @@ function perform(delivery: Delivery, clientGone: AbortSignal): Response | Promis
   }
 }
 
-function respond({ status, reason, headers, body }: OpenResponse, done: (how: DeliveryEnd) => void, clientGone: AbortSignal): Response {
+function respond({ status, reason, headers, body }: OpenResponse, done: (how: DeliveryEnd) => void, clientGone: Gone): Response {
   const init: ResponseInit = { status, statusText: reason ?? "", headers: headers as [string, string][] };
   if (body !== null && !(body instanceof Uint8Array)) return new Response(streamOfChunks(body, done), init);
   done(clientGone.aborted ? "client_gone" : "complete");

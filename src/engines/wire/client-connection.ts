@@ -1,9 +1,10 @@
 import type { BodyCut, Delivery, DeliveryEnd, OpenResponse, Received, WireScript } from "../../core/exchange.ts";
 import type { ListenOptions } from "../engine.ts";
+import { GoneSignal } from "./gone-signal.ts";
 import { hasOption } from "./http1/fields.ts";
 import type { MessageError, MessageHead, RequestLine } from "./http1/message.ts";
 import { requestReader } from "./http1/reader.ts";
-import { joined, responseHead } from "./http1/writer.ts";
+import { responseHead } from "./http1/writer.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { type ConnectionLimits, LINGER_MS, PIPELINED_BYTES_MAX, RESET_DELAY_MS } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -48,7 +49,7 @@ export class ClientConnection implements SocketEvents {
   #sinceMs: number;
   /** Of the request that is being answered. */
   #head: RequestHead | undefined;
-  #gone: AbortController | undefined;
+  #gone: GoneSignal | undefined;
   /** Of that request, while it is still coming. */
   #body: IncomingBody | undefined;
   #isBodyPaused = false;
@@ -200,7 +201,7 @@ export class ClientConnection implements SocketEvents {
     }
     this.#head = head;
     this.#isHeadSent = false;
-    this.#gone = new AbortController();
+    this.#gone = new GoneSignal();
     let requestBody = NO_REQUEST_BODY;
     if (body === "arriving") {
       this.#awaitsContinue = head.minor === 1 && hasOption(head.headers, "expect", "100-continue");
@@ -219,7 +220,7 @@ export class ClientConnection implements SocketEvents {
       headers: head.headers,
       body: requestBody,
       listenerProvider: this.#side.provider,
-      clientGone: this.#gone.signal,
+      clientGone: this.#gone,
       interim: head.minor === 0 ? undefined : (response) => this.#interim(head, response),
       canUpgrade: head.minor === 1 && body !== "arriving",
     };
@@ -265,7 +266,7 @@ export class ClientConnection implements SocketEvents {
     switch (delivery.kind) {
       case "hang":
         if (isStale) delivery.done();
-        else this.#gone?.signal.addEventListener("abort", delivery.done);
+        else this.#gone?.addEventListener("abort", delivery.done);
         break;
       case "reset":
         if (!isStale) this.#finish("reset");
@@ -302,9 +303,9 @@ export class ClientConnection implements SocketEvents {
       keepAlive: !this.#side.isDraining() && this.#body === undefined && wantsKeepAlive(head),
     });
     const { body } = response;
-    const bytes = Buffer.from(form.head, "latin1");
     const sent = { body, done };
     if (damage !== undefined) {
+      const bytes = Buffer.from(form.head, "latin1");
       void this.#perform(damage(wirePieces(bytes, form.coding === "none" ? null : body, form.coding)), sent, form.keepAlive);
       return;
     }
@@ -319,15 +320,14 @@ export class ClientConnection implements SocketEvents {
     };
     if (form.coding === "none") {
       if (body !== null && !(body instanceof Uint8Array)) body.cancel();
-      this.#out.write(bytes);
+      this.#out.writeHead(form.head);
       ended("complete");
     } else if (body instanceof Uint8Array) {
-      this.#out.write(body.length > JOINED_BYTES_MAX ? bytes : joined(form.head, body));
-      if (body.length > JOINED_BYTES_MAX) this.#out.write(body);
+      this.#out.writeHead(form.head, body);
       ended("complete");
     } else {
       this.#out.cork();
-      this.#out.write(bytes);
+      this.#out.writeHead(form.head);
       sendBody(this.#out, body, form.coding, ended);
       this.#out.uncork();
     }
@@ -450,9 +450,6 @@ export class ClientConnection implements SocketEvents {
     this.#over(response, "client_gone");
   }
 }
-
-/** One write is cheaper than two, until copying costs more. */
-const JOINED_BYTES_MAX = 64 * 1024;
 
 /** RFC 9112 section 9.3. */
 function wantsKeepAlive({ minor, headers }: RequestHead): boolean {

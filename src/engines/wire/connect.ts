@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import type { ForwardFailure } from "../../core/exchange.ts";
+import type { Gone } from "../../core/gone.ts";
 import { responseReader } from "./http1/reader.ts";
 import { requestHead } from "./http1/writer.ts";
 import { PROXY_ANSWER_BYTES_MAX } from "./limits.ts";
@@ -16,7 +17,7 @@ export type ConnectOptions = {
 export type Connected = { readonly socket: Socket } | ForwardFailure;
 
 /** Opens a connection to a target, through its proxy and with TLS where it has them. The socket still belongs to nobody. */
-export function connect(origin: Origin, options: ConnectOptions, signal: AbortSignal): Promise<Connected> {
+export function connect(origin: Origin, options: ConnectOptions, signal: Gone): Promise<Connected> {
   return new Promise((resolve) => {
     const via = origin.proxy;
     const where = via === undefined ? origin.authority : `the proxy ${via.hostname}:${via.port}`;

@@ -1,11 +1,10 @@
 import type { ForwardFailure, ForwardRequest, OpenResponse, TlsIdentity } from "../../core/exchange.ts";
-import { type HeaderList, withoutHeaders } from "../../core/headers.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
-import { requestHead } from "./http1/writer.ts";
+import { fieldLine, requestLine } from "./http1/writer.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { Pool } from "./pool.ts";
-import { type SentRequest, UpstreamConnection, type UpstreamTimeouts } from "./upstream-connection.ts";
+import { type Answer, type SentRequest, UpstreamConnection, type UpstreamTimeouts } from "./upstream-connection.ts";
 
 export type ForwardOptions = ConnectOptions &
   UpstreamTimeouts & {
@@ -15,7 +14,6 @@ export type ForwardOptions = ConnectOptions &
 
 type Forward = (request: ForwardRequest) => Promise<OpenResponse | ForwardFailure>;
 
-/** Methods whose requests may be sent again when nobody knows whether they have been seen (RFC 9110 section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"]);
 
 /** Sends requests over kept connections, each identity over its own. */
@@ -23,21 +21,7 @@ export function createForward(options: ForwardOptions): Forward {
   const pool = new Pool();
   const keyed = originKeys(options.environment);
 
-  return async (request) => {
-    const { origin, key } = keyed(request.base, request.tls);
-    if (request.signal.aborted) return { kind: "failure", reason: "client_gone", detail: "the client has gone" };
-    const sent = sentRequest(request, origin);
-    const kept = pool.take(key);
-    if (kept !== undefined) {
-      const answer = await kept.send(sent);
-      if (answer !== "stale") return answer;
-      if (!IDEMPOTENT.has(request.method) || !(request.body === null || request.body instanceof Uint8Array))
-        return {
-          kind: "failure",
-          reason: "upstream_closed_early",
-          detail: `${origin.authority} closed the kept connection as the request was sent`,
-        };
-    }
+  const overNew = async (request: ForwardRequest, sent: SentRequest, { origin, key }: Keyed): Promise<OpenResponse | ForwardFailure> => {
     const connected = await connect(origin, options, request.signal);
     if ("kind" in connected) return connected;
     const connection = new UpstreamConnection(
@@ -48,8 +32,31 @@ export function createForward(options: ForwardOptions): Forward {
       (closed) => pool.remove(key, closed),
     );
     connected.socket.data = connection;
-    return (await connection.send(sent)) as OpenResponse | ForwardFailure;
+    return new Promise((resolve) => connection.send(sent, resolve as (answer: Answer) => void));
   };
+
+  return (request) => {
+    const to = keyed(request.base, request.tls);
+    if (request.signal.aborted) return Promise.resolve({ kind: "failure", reason: "client_gone", detail: "the client has gone" });
+    const sent = sentRequest(request, to.origin);
+    const kept = pool.take(to.key);
+    if (kept === undefined) return overNew(request, sent, to);
+    return new Promise((resolve) => {
+      kept.send(sent, (answer) => {
+        if (answer !== "stale") resolve(answer);
+        else if (isRepeatable(request)) resolve(overNew(request, sent, to));
+        else {
+          const detail = `${to.origin.authority} closed the kept connection as the request was sent`;
+          resolve({ kind: "failure", reason: "upstream_closed_early", detail });
+        }
+      });
+    });
+  };
+}
+
+/** May it be sent again when nobody knows whether it has been seen (RFC 9110 section 9.2.2)? */
+function isRepeatable({ method, body }: ForwardRequest): boolean {
+  return IDEMPOTENT.has(method) && (body === null || body instanceof Uint8Array);
 }
 
 type Keyed = { readonly origin: Origin; readonly key: string };
@@ -78,18 +85,24 @@ function originKeys(environment: ForwardOptions["environment"]): (base: string, 
   };
 }
 
-const EXPECT: ReadonlySet<string> = new Set(["expect"]);
-
 function sentRequest({ method, target, headers, body, signal, interim, upgrade }: ForwardRequest, origin: Origin): SentRequest {
   const isChunked = body !== null && !(body instanceof Uint8Array) && !(body instanceof IncomingBody && body.framing.kind === "length");
   const isExpecting = body instanceof IncomingBody && body.isHeldBack;
-  const added: [string, string][] = [];
-  if (isChunked) added.push(["Transfer-Encoding", "chunked"]);
-  if (upgrade !== undefined) added.push(["Connection", "Upgrade"], ["Upgrade", upgrade]);
+  let lines = "";
+  let hasHost = false;
+  for (const [name, value] of headers) {
+    if (name.length === 4 && name.toLowerCase() === "host") {
+      // The target's own, where the client's stood and as it was spelled.
+      lines += fieldLine(name, origin.authority);
+      hasHost = true;
+    } else if (isExpecting || name.length !== 6 || name.toLowerCase() !== "expect") lines += fieldLine(name, value);
+  }
+  if (!hasHost) lines = fieldLine("Host", origin.authority) + lines;
+  if (isChunked) lines += fieldLine("Transfer-Encoding", "chunked");
+  if (upgrade !== undefined) lines += fieldLine("Connection", "Upgrade") + fieldLine("Upgrade", upgrade);
   // A proxy that is asked for a plain target gets the whole URL (RFC 9112 section 3.2.2).
   const isProxied = origin.proxy !== undefined && !origin.isTls;
-  if (isProxied && origin.proxy?.authorization !== undefined) added.push(["Proxy-Authorization", origin.proxy.authorization]);
-  const all = [...withHost(isExpecting ? headers : withoutHeaders(headers, EXPECT), origin.authority), ...added];
+  if (isProxied && origin.proxy?.authorization !== undefined) lines += fieldLine("Proxy-Authorization", origin.proxy.authorization);
   const path = origin.basePath + target;
   return {
     method,
@@ -97,18 +110,7 @@ function sentRequest({ method, target, headers, body, signal, interim, upgrade }
     signal,
     interim,
     upgrade,
-    head: requestHead(method, isProxied ? `http://${origin.authority}${path}` : path, all),
+    head: `${requestLine(method, isProxied ? `http://${origin.authority}${path}` : path)}${lines}\r\n`,
     coding: !isChunked ? "payload" : body instanceof IncomingBody ? "as-received" : "chunked",
   };
-}
-
-/** The target's own Host, where the client's stood and as it was spelled. */
-function withHost(headers: HeaderList, authority: string): HeaderList {
-  let isFound = false;
-  const replaced = headers.map((field) => {
-    if (field[0].length !== 4 || field[0].toLowerCase() !== "host") return field;
-    isFound = true;
-    return [field[0], authority] as const;
-  });
-  return isFound ? replaced : [["Host", authority], ...replaced];
 }

@@ -1,6 +1,9 @@
 import { BUFFER_BYTES_HIGH } from "./limits.ts";
 import type { Socket } from "./socket.ts";
 
+/** Where heads are put together: what is written is the system's when `write` returns, and an allocation costs more than copying. */
+const SCRATCH = Buffer.allocUnsafe(80 * 1024);
+
 /** The output of one socket, in order. What the system does not take at once is kept, and `isFull` says when to stop. */
 export class Outgoing {
   readonly #socket: Socket;
@@ -25,6 +28,21 @@ export class Outgoing {
     this.bytesWritten += bytes.length;
     if (this.#isCorked || this.#queue.length > 0) this.#push(bytes);
     else this.#send(bytes);
+  }
+
+  /** A head, and the body behind it where that is at hand, in one write. */
+  writeHead(head: string, body?: Uint8Array): void {
+    const length = head.length + (body?.length ?? 0);
+    if (this.#isOver || this.#isCorked || this.#queue.length > 0 || length > SCRATCH.length) {
+      this.write(Buffer.from(head, "latin1"));
+      if (body !== undefined) this.write(body);
+      return;
+    }
+    this.bytesWritten += length;
+    SCRATCH.write(head, 0, "latin1");
+    if (body !== undefined) SCRATCH.set(body, head.length);
+    const sent = Math.max(0, this.#socket.write(SCRATCH, 0, length));
+    if (sent < length) this.#push(Buffer.from(SCRATCH.subarray(sent, length)));
   }
 
   /** Keeps what is written from now on, to send it in one piece. */

@@ -4,14 +4,14 @@ import type { IncomingBody } from "./incoming-body.ts";
 const NOTHING = new Uint8Array();
 
 /** No body, and no framing that announces one. */
-export const NO_REQUEST_BODY: RequestBody = { lengthBytes: 0, whole: async () => NOTHING, forward: async () => null };
+export const NO_REQUEST_BODY: RequestBody = { lengthBytes: 0, whole: async () => NOTHING, forward: () => null };
 
 /** A body that came together with its head. */
 export function wholeRequestBody(bytes: Uint8Array): RequestBody {
   return {
     lengthBytes: bytes.length,
     whole: async (bytesMax) => (bytes.length <= bytesMax ? bytes : undefined),
-    forward: async () => bytes,
+    forward: () => bytes,
   };
 }
 

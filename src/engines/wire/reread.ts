@@ -1,4 +1,5 @@
 import type { ForwardFailure, OpenResponse, WirePiece, WireScript, WireStep } from "../../core/exchange.ts";
+import type { Gone } from "../../core/gone.ts";
 import type { WirePorts } from "../../core/ports.ts";
 import { responseReader } from "./http1/reader.ts";
 import { IncomingBody } from "./incoming-body.ts";
@@ -12,7 +13,7 @@ function pieces(response: OpenResponse, method: string): AsyncIterable<WirePiece
 }
 
 /** Reads the bytes of a script exactly as those of a target's connection are read. */
-function reread(script: WireScript, method: string, signal: AbortSignal): Promise<OpenResponse | ForwardFailure> {
+function reread(script: WireScript, method: string, signal: Gone): Promise<OpenResponse | ForwardFailure> {
   const { promise, resolve } = Promise.withResolvers<OpenResponse | ForwardFailure>();
   const fail = (reason: ForwardFailure["reason"], detail: string) => resolve({ kind: "failure", reason, detail });
   const reader = responseReader(() => method);

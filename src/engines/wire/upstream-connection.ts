@@ -3,7 +3,6 @@ import type { HeaderList } from "../../core/headers.ts";
 import { fieldValues, hasOption } from "./http1/fields.ts";
 import type { MessageEvent, MessageHead, StatusLine } from "./http1/message.ts";
 import { responseReader } from "./http1/reader.ts";
-import { joined } from "./http1/writer.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { POOL_IDLE_MS } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -67,40 +66,34 @@ export class UpstreamConnection implements SocketEvents {
     this.#closed = closed;
   }
 
-  /** Sends a request and gives its response when the head has come. */
-  send(request: SentRequest): Promise<Answer> {
-    return new Promise((resolve) => {
-      const { body, signal, head } = request;
-      this.#request = request;
-      this.#settle = resolve;
-      this.#canBeKept = false;
-      this.#isRequestSent = false;
-      signal.addEventListener("abort", () => {
-        if (this.#request === request) this.#abandon();
-      });
-      const sent = () => {
-        if (this.#request !== request) return;
-        this.#isRequestSent = true;
-        this.#limit(this.#timeouts.headMs, "--head-timeout", "the head of a response");
-      };
-      if (body === null || body instanceof Uint8Array) {
-        if (body === null) this.#out.write(Buffer.from(head, "latin1"));
-        else if (body.length <= JOINED_BYTES_MAX) this.#out.write(joined(head, body));
-        else {
-          this.#out.write(Buffer.from(head, "latin1"));
-          this.#out.write(body);
-        }
-        sent();
-        return;
-      }
-      this.#out.cork();
-      this.#out.write(Buffer.from(head, "latin1"));
-      sendBody(this.#out, body, request.coding, (how) => {
-        if (how === "complete") sent();
-        else if (this.#request === request) this.#abandon();
-      });
-      this.#out.uncork();
+  /** Sends a request; `settle` gets its response when the head has come. */
+  send(request: SentRequest, settle: (answer: Answer) => void): void {
+    const { body, head } = request;
+    this.#request = request;
+    this.#settle = settle;
+    this.#canBeKept = false;
+    this.#isRequestSent = false;
+    request.signal.addEventListener("abort", () => {
+      if (this.#request === request) this.#abandon();
     });
+    if (body === null || body instanceof Uint8Array) {
+      this.#out.writeHead(head, body ?? undefined);
+      this.#requestSent();
+      return;
+    }
+    this.#out.cork();
+    this.#out.writeHead(head);
+    sendBody(this.#out, body, request.coding, (how) => {
+      if (this.#request !== request) return;
+      if (how === "complete") this.#requestSent();
+      else this.#abandon();
+    });
+    this.#out.uncork();
+  }
+
+  #requestSent(): void {
+    this.#isRequestSent = true;
+    this.#limit(this.#timeouts.headMs, "--head-timeout", "the head of a response");
   }
 
   data(bytes: Buffer): void {
@@ -328,7 +321,6 @@ export class UpstreamConnection implements SocketEvents {
 }
 
 const NOTHING = new Uint8Array();
-const JOINED_BYTES_MAX = 64 * 1024;
 
 function responseOf({ status, reason, headers }: ResponseHead, body: OpenResponse["body"]): OpenResponse {
   return { status, reason, headers, body };

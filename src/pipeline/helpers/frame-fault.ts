@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { BodyCut, type Chunks } from "../../core/exchange.ts";
 import type { Action, FrameFault } from "../../core/fault.ts";
 import type { Frame, Framing } from "../../core/frame.ts";
+import type { Gone } from "../../core/gone.ts";
 
 const forever = new Promise<never>(() => {});
 
@@ -16,7 +17,7 @@ export type FaultedBody = {
  * after the other: what the first one writes as a frame, the next one sees as a frame. A body that is cut stays cut, with
  * every byte before the cut.
  */
-export function faultedBody(source: Chunks, framing: Framing, faults: readonly FrameFault[], clock: Clock, gone: AbortSignal): FaultedBody {
+export function faultedBody(source: Chunks, framing: Framing, faults: readonly FrameFault[], clock: Clock, gone: Gone): FaultedBody {
   const splitter = framing.splitter();
   const queue: Action[] = [];
   let firstByteMs: number | undefined;

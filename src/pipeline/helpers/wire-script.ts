@@ -1,8 +1,9 @@
 import type { Clock } from "../../core/clock.ts";
 import { BodyCut, type WirePiece, type WireScript, type WireStep } from "../../core/exchange.ts";
 import type { Action } from "../../core/fault.ts";
+import type { Gone } from "../../core/gone.ts";
 
-type Performing = { readonly clock: Clock; readonly gone: AbortSignal };
+type Performing = { readonly clock: Clock; readonly gone: Gone };
 
 /** A wire fault at work. */
 export type PieceFault = (piece: WirePiece) => readonly Action[];
