@@ -22,6 +22,7 @@ export function banner(status: Status): string {
     RULE_LINE,
     `Port: ${status.port}`,
     `Address: ${status.origin}`,
+    ...status.addresses.map((address) => `Listening too: ${address}`),
     `Control socket: ${status.socket ?? "none"}`,
     `Seed: ${status.seed}`,
     "",

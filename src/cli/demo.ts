@@ -99,7 +99,7 @@ const STEPS: readonly Step[] = [
 
 async function demo(): Promise<number> {
   const settings = demoSettings();
-  const daemon = isInputError(settings) ? settings : startDaemon(settings, {});
+  const daemon = isInputError(settings) ? settings : await startDaemon(settings, {});
   if (isInputError(daemon)) {
     message.error(daemon.message);
     return EXIT.failure;

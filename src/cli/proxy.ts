@@ -23,7 +23,7 @@ export async function startProxy(
   settings: Settings,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<RunningProxy | InputError> {
-  const daemon = startDaemon(settings, environment);
+  const daemon = await startDaemon(settings, environment);
   if (isInputError(daemon)) return daemon;
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   let control: ControlServer | undefined;

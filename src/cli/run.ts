@@ -63,13 +63,13 @@ function variableNames(name: keyof typeof PROVIDERS): string {
 async function run(call: Call): Promise<number> {
   const [program] = call.rest ?? [];
   if (program === undefined) return refuse(inputError("run needs a command after --, such as: faultproxy run -- npm test"));
-  raiseFetchLimit();
   const environment = originalEnvironment();
   const settings = settingsFrom(call, environment, {
     defaults: DEFAULTS,
     onlyByOption: ["port", "host", "socket", "stdin"],
   });
   if (isInputError(settings)) return refuse(settings);
+  if (settings.engine === "serve") raiseFetchLimit();
   const { kept, unusable } = keptUpstreams(environment);
   const unknown = unusable.find(({ provider }) => !settings.simulate && settings.upstreams[provider] === undefined);
   if (unknown !== undefined) {

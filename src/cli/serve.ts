@@ -55,13 +55,13 @@ export const SERVE: CliCommand = {
 };
 
 async function serve(call: Call): Promise<number> {
-  raiseFetchLimit();
   const environment = withoutSocketOfRun(originalEnvironment());
   const settings = settingsFrom(call, environment);
   if (isInputError(settings)) {
     message.error(settings.message);
     return EXIT.usage;
   }
+  if (settings.engine === "serve") raiseFetchLimit();
   const proxy = await startProxy(settings, environment);
   if (isInputError(proxy)) {
     message.error(proxy.message);

@@ -81,14 +81,15 @@ function unknownKey(path: readonly string[], known: readonly string[], refuse: R
 function readValue(path: readonly string[], value: unknown, setting: Setting<unknown>, refuse: Refuse): unknown {
   const { tomlTypes, parse: parseText } = setting.value;
   const shown = `${path.join(".")} = ${typeof value === "string" ? JSON.stringify(withoutCredentials(value)) : String(value)}`;
-  const type = tomlTypes.find((candidate) => candidate === typeof value);
+  const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
+  const type = tomlTypes.find((candidate) => candidate === (isList ? "list" : typeof value));
   if (type === undefined) return refuse(path, `${shown}: expected ${tomlTypes.map((name) => TOML_TYPE_TEXTS[name]).join(" or ")}`);
   if (type === "boolean") return value;
   const parsed = parseText(String(value));
   return parsed.ok ? parsed.value : refuse(path, `${shown}: expected ${parsed.expected}`);
 }
 
-const TOML_TYPE_TEXTS = { number: "a number", string: "a text in quotes", boolean: "true or false" } as const;
+const TOML_TYPE_TEXTS = { number: "a number", string: "a text in quotes", boolean: "true or false", list: "a list of texts" } as const;
 
 function readProviders(value: unknown, refuse: Refuse): Pick<Settings, "upstreams" | "providerPorts"> | InputError {
   const upstreams: Partial<Record<ProviderName, string>> = {};

@@ -1,6 +1,6 @@
 import { PROVIDER_NAMES } from "../core/provider.ts";
 import type { Settings } from "./settings.ts";
-import { choice, duration, integer, SWITCH, text, UPSTREAMS, type ValueKind } from "./value-kinds.ts";
+import { ADDRESSES, choice, duration, integer, SWITCH, text, UPSTREAMS, type ValueKind } from "./value-kinds.ts";
 
 /** One row of the table from which the options, the variables, the file's keys and the help are made. */
 export type Setting<Value> = {
@@ -158,6 +158,49 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     value: choice("ENGINE", ["wire", "serve"]),
     default: "wire",
     summary: "wire: raw sockets, exact bytes, every fault; serve: Bun's own server and fetch",
+  },
+  listen: {
+    key: "listen",
+    option: "listen",
+    repeatable: true,
+    variables: ["FAULTPROXY_LISTEN"],
+    value: ADDRESSES,
+    default: [],
+    defaultText: "host and port alone",
+    summary: "listen here too: HOST:PORT or unix:PATH, NAME= before it for one provider; repeatable",
+  },
+  reusePort: {
+    key: "reuse_port",
+    option: "reuse-port",
+    variables: ["FAULTPROXY_REUSE_PORT"],
+    value: SWITCH,
+    default: false,
+    summary: "share the ports with other processes that do the same (SO_REUSEPORT)",
+  },
+  connectTimeoutMs: {
+    key: "connect_timeout",
+    option: "connect-timeout",
+    variables: ["FAULTPROXY_CONNECT_TIMEOUT"],
+    value: duration("DURATION"),
+    default: 10_000,
+    defaultText: "10s",
+    summary: "how long a connection to a target may take; 0: no limit",
+  },
+  headTimeoutMs: {
+    key: "head_timeout",
+    option: "head-timeout",
+    variables: ["FAULTPROXY_HEAD_TIMEOUT"],
+    value: duration("DURATION"),
+    default: 0,
+    summary: "how long a target may take to begin its response; 0: no limit",
+  },
+  idleTimeoutMs: {
+    key: "idle_timeout",
+    option: "idle-timeout",
+    variables: ["FAULTPROXY_IDLE_TIMEOUT"],
+    value: duration("DURATION"),
+    default: 0,
+    summary: "how long a target's response may pause; 0: no limit",
   },
 };
 

@@ -1,5 +1,13 @@
 import type { ProviderName } from "../core/provider.ts";
 
+/** One more address to listen on; `provider` where all its requests are for one. */
+export type ListenSetting = {
+  readonly address:
+    | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+    | { readonly kind: "unix"; readonly path: string };
+  readonly provider: ProviderName | undefined;
+};
+
 /** All that `serve` can be told, after command line, environment, file and defaults are put together. */
 export type Settings = {
   readonly host: string;
@@ -27,4 +35,12 @@ export type Settings = {
   readonly logFormat: "pretty" | "json";
   readonly logLevel: "error" | "warn" | "info" | "debug" | "silent";
   readonly engine: "wire" | "serve";
+  /** Addresses beside host and port. */
+  readonly listen: readonly ListenSetting[];
+  /** Other processes may listen on the same ports. */
+  readonly reusePort: boolean;
+  /** To targets: until a connection is ready, until the head of a response, between two pieces of it. 0 = no limit. */
+  readonly connectTimeoutMs: number;
+  readonly headTimeoutMs: number;
+  readonly idleTimeoutMs: number;
 };

@@ -1,6 +1,7 @@
 import { didYouMean } from "../core/nearest.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import { type Parsed, parseDuration, parseInteger, parseSwitch } from "../rules/values.ts";
+import type { ListenSetting } from "./settings.ts";
 import { checkUpstream } from "./upstream.ts";
 
 /** How a setting's value is written: one parser for the command line, the environment and the file. */
@@ -9,7 +10,7 @@ export type ValueKind<Value> = {
   readonly hint: string;
   readonly choices?: readonly string[];
   /** Types that the value may have in a TOML file. */
-  readonly tomlTypes: readonly ("number" | "string" | "boolean")[];
+  readonly tomlTypes: readonly ("number" | "string" | "boolean" | "list")[];
   readonly parse: (text: string) => Parsed<Value>;
 };
 
@@ -36,6 +37,36 @@ export function choice<Choice extends string>(hint: string, choices: readonly Ch
       return { ok: false, expected: `${choices.length > 1 ? "one of " : ""}${choices.join(", ")}${didYouMean(value, choices)}` };
     },
   };
+}
+
+const ADDRESS_EXPECTED = "HOST:PORT, [IPV6]:PORT or unix:PATH, with NAME= before it where it is for one provider";
+
+/** `127.0.0.1:9000,anthropic=unix:/run/a.sock` */
+export const ADDRESSES: ValueKind<readonly ListenSetting[]> = {
+  hint: "[NAME=]ADDRESS",
+  tomlTypes: ["list", "string"],
+  parse(list) {
+    const settings: ListenSetting[] = [];
+    for (const item of list.split(",").map((part) => part.trim())) {
+      const [, typed, rest = ""] = /^(?:([a-z]+)=)?(.*)$/i.exec(item) ?? [];
+      const provider = PROVIDER_NAMES.find((name) => name === typed?.toLowerCase());
+      if (typed !== undefined && provider === undefined)
+        return { ok: false, expected: `a provider before the "=" (${PROVIDER_NAMES.join(", ")})${didYouMean(typed, PROVIDER_NAMES)}` };
+      const address = addressOf(rest);
+      if (address === undefined) return { ok: false, expected: ADDRESS_EXPECTED };
+      settings.push({ address, provider });
+    }
+    return { ok: true, value: settings };
+  },
+};
+
+function addressOf(text: string): ListenSetting["address"] | undefined {
+  const path = /^unix:(.+)$/i.exec(text)?.[1];
+  if (path !== undefined) return { kind: "unix", path };
+  const [, v6, name, digits] = /^(?:\[([\da-f:.%]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text) ?? [];
+  const host = v6 ?? name;
+  const port = Number(digits);
+  return host === undefined || port > 65_535 ? undefined : { kind: "tcp", host, port };
 }
 
 export const SWITCH: ValueKind<boolean> = { hint: "on|off", tomlTypes: ["boolean"], parse: parseSwitch };

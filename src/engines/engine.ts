@@ -3,17 +3,27 @@ import type { Delivery, ForwardFailure, ForwardRequest, OpenResponse, Received }
 import type { WirePorts } from "../core/ports.ts";
 import type { ProviderName } from "../core/provider.ts";
 
+export type ListenAddress =
+  /** Port 0 = any free one. */
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string }
+  /** A socket that listens already, handed over by whoever started the process. */
+  | { readonly kind: "fd"; readonly fd: number };
+
 export type ListenOptions = {
-  readonly host: string;
-  /** 0 = any free one. */
-  readonly port: number;
+  readonly address: ListenAddress;
+  /** Other processes may listen on the same port. */
+  readonly reusePort: boolean;
+  /** What to change where the address cannot be had, for the message. */
+  readonly setting: string;
   readonly provider: ProviderName | undefined;
   readonly nextId: () => number;
   readonly handle: (received: Received) => Promise<Delivery>;
 };
 
 export type Listener = {
-  readonly port: number;
+  /** Undefined where the address has none, or none that is known. */
+  readonly port: number | undefined;
   /** No new connections; resolves when those that run have ended, or breaks them off when told to. */
   readonly stop: (breakOff: boolean) => Promise<void>;
 };

@@ -5,7 +5,7 @@ import { DRAIN_MS_MAX } from "../core/limits.ts";
 import type { Ports, Target } from "../core/ports.ts";
 import type { ProviderName } from "../core/provider.ts";
 import { NO_RULES, type Rules } from "../core/rule.ts";
-import type { Engine, Listener } from "../engines/engine.ts";
+import type { Engine, ListenAddress, Listener } from "../engines/engine.ts";
 import { SERVE_ENGINE } from "../engines/serve/index.ts";
 import { createWireEngine } from "../engines/wire/index.ts";
 import { createPipeline } from "../pipeline/run.ts";
@@ -14,7 +14,10 @@ import { type Command, parseCommand } from "../rules/language.ts";
 import { needsRawSockets } from "../rules/raw-sockets.ts";
 import { createSimulator } from "../simulator/simulator.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
+import { handedSockets } from "./handed-sockets.ts";
+import { originOf } from "./origin.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
+import { removeStale } from "./stale-socket.ts";
 import { targetsOf } from "./targets.ts";
 import { withoutContentCoding } from "./without-content-coding.ts";
 
@@ -24,6 +27,8 @@ export type Daemon = {
   readonly port: number;
   readonly seed: number;
   readonly startedWallMs: number;
+  /** Where it listens beside host and port, for people. */
+  readonly addresses: readonly string[];
   /** Provider ports that were opened beside the main one. */
   readonly providerPorts: Partial<Readonly<Record<ProviderName, number>>>;
   readonly targets: Readonly<Record<ProviderName, Target>>;
@@ -40,15 +45,18 @@ function engineOf(settings: Settings, environment: Readonly<Record<string, strin
   if (settings.engine === "serve") return SERVE_ENGINE;
   return createWireEngine({
     environment,
-    connectMs: 10_000,
-    headMs: 0,
-    idleMs: 0,
+    connectMs: settings.connectTimeoutMs,
+    headMs: settings.headTimeoutMs,
+    idleMs: settings.idleTimeoutMs,
     trustAll: environment.NODE_TLS_REJECT_UNAUTHORIZED === "0",
   });
 }
 
 /** Puts settings, engine, pipeline and stores together and opens the ports. */
-export function startDaemon(settings: Settings, environment: Readonly<Record<string, string | undefined>>): Daemon | InputError {
+export async function startDaemon(
+  settings: Settings,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Daemon | InputError> {
   const engine = engineOf(settings, environment);
   const targets = targetsOf(settings, environment);
   if (isInputError(targets)) return targets;
@@ -100,31 +108,56 @@ export function startDaemon(settings: Settings, environment: Readonly<Record<str
   };
   const pipeline = createPipeline(ports);
   const listeners: Listener[] = [];
-  const open = (port: number, provider: ProviderName | undefined): Listener | InputError => {
-    const listener = engine.listen({
-      host: settings.host,
-      port,
-      provider,
-      nextId: () => ++requests,
-      handle(received) {
-        running++;
-        return pipeline(received);
-      },
-    });
+  /** Undefined once opened; whatever was opened before a mistake is closed. */
+  const open = async (address: ListenAddress, provider: ProviderName | undefined, setting: string): Promise<Listener | InputError> => {
+    const mistake = address.kind === "unix" ? await removeStale(address.path, setting) : undefined;
+    const listener =
+      mistake ??
+      engine.listen({
+        address,
+        reusePort: settings.reusePort,
+        setting,
+        provider,
+        nextId: () => ++requests,
+        handle(received) {
+          running++;
+          return pipeline(received);
+        },
+      });
     if (!isInputError(listener)) listeners.push(listener);
+    else for (const opened of listeners) void opened.stop(true);
     return listener;
   };
 
-  const main = open(settings.port, undefined);
-  if (isInputError(main)) return main;
+  const handed = handedSockets(environment, process.pid);
+  const addresses: string[] = [];
   const providerPorts: Partial<Record<ProviderName, number>> = {};
-  for (const [provider, port] of Object.entries(settings.providerPorts) as [ProviderName, number][]) {
-    const listener = open(port, provider);
-    if (isInputError(listener)) {
-      for (const opened of listeners) void opened.stop(true);
-      return listener;
+  let mainPort = handed.find(({ port, provider }) => port !== undefined && provider === undefined)?.port;
+  for (const { address, provider, port } of handed) {
+    const listener = await open(address, provider, "the socket unit");
+    if (isInputError(listener)) return listener;
+    if (port !== undefined && provider !== undefined) providerPorts[provider] = port;
+    if (port === undefined || port !== mainPort)
+      addresses.push(
+        `${provider === undefined ? "" : `${provider} `}${port === undefined ? "a socket that was handed over" : `port ${port}`}`,
+      );
+  }
+  if (handed.length === 0) {
+    const main = await open({ kind: "tcp", host: settings.host, port: settings.port }, undefined, "--port");
+    if (isInputError(main)) return main;
+    mainPort = main.port;
+    for (const [provider, port] of Object.entries(settings.providerPorts) as [ProviderName, number][]) {
+      const listener = await open({ kind: "tcp", host: settings.host, port }, provider, `providers.${provider}.port`);
+      if (isInputError(listener)) return listener;
+      providerPorts[provider] = listener.port ?? port;
     }
-    providerPorts[provider] = listener.port;
+  }
+  for (const { address, provider } of settings.listen) {
+    const listener = await open(address, provider, "--listen");
+    if (isInputError(listener)) return listener;
+    const at = address.kind === "unix" ? `unix:${address.path}` : originOf(address.host, listener.port ?? address.port);
+    addresses.push(`${provider === undefined ? "" : `${provider} `}${at}`);
+    if (provider !== undefined && address.kind === "tcp") providerPorts[provider] ??= listener.port ?? address.port;
   }
 
   let drained: Promise<void> | undefined;
@@ -139,7 +172,8 @@ export function startDaemon(settings: Settings, environment: Readonly<Record<str
   };
   return {
     host: settings.host,
-    port: main.port,
+    port: mainPort ?? settings.port,
+    addresses,
     seed,
     startedWallMs: REAL_CLOCK.wallMs(),
     providerPorts,

@@ -27,6 +27,8 @@ export type Status = {
   readonly host: string;
   readonly port: number;
   readonly origin: string;
+  /** Where it listens beside that, for people. */
+  readonly addresses: readonly string[];
   /** Null where there is no control socket. */
   readonly socket: string | null;
   readonly seed: number;
@@ -53,6 +55,7 @@ export function statusOf(daemon: Daemon, settings: Settings, socket: string | un
     host,
     port,
     origin: originOf(host, port),
+    addresses: daemon.addresses,
     socket: socket ?? null,
     seed,
     engine: settings.engine,

@@ -14,7 +14,7 @@ const running: { readonly daemon: Daemon; readonly control: ControlServer | unde
 let quits = 0;
 
 async function start(path = socket): Promise<Daemon | string> {
-  const daemon = startDaemon(settings(), {});
+  const daemon = await startDaemon(settings(), {});
   if (isInputError(daemon)) return daemon.message;
   const control = await openControlServer(daemon, settings({ socket: path }), {}, () => quits++);
   running.push({ daemon, control: isInputError(control) ? undefined : control });

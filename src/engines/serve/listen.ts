@@ -3,20 +3,21 @@ import type { Delivery, DeliveryEnd, OpenResponse, Received } from "../../core/e
 import type { Gone } from "../../core/gone.ts";
 import { headerValue } from "../../core/headers.ts";
 import type { Listener, ListenOptions } from "../engine.ts";
+import { listenError } from "../listen-error.ts";
 import { streamOfChunks } from "./chunks.ts";
 import { headerList } from "./forward.ts";
 import { requestBody } from "./request-body.ts";
 
 /** Opens the port with `Bun.serve`. */
 export function listen(options: ListenOptions): Listener | InputError {
+  const { address, reusePort } = options;
+  if (address.kind === "fd") return inputError("sockets that are handed over need --engine wire");
   try {
     const server = Bun.serve({
-      hostname: options.host,
-      port: options.port,
+      // Without development mode Bun shares ports unless told not to; two daemons would then take turns unnoticed.
+      ...listenAddress(address, reusePort),
       // Error pages of the development mode show source code to the client.
       development: false,
-      // Without development mode Bun shares ports by default; two daemons would then take turns unnoticed.
-      reusePort: false,
       // A stream lives as long as the provider lets it.
       idleTimeout: 0,
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
@@ -25,11 +26,12 @@ export function listen(options: ListenOptions): Listener | InputError {
       error: () => refuse(500, "internal_error", "a mistake in faultproxy itself; please report it"),
     });
     return {
-      port: server.port ?? options.port,
+      port: server.port,
       stop: (breakOff) => server.stop(breakOff),
     };
   } catch (error) {
-    return listenError(error, options);
+    // Bun says that the address is in use for a host that has none, too.
+    return listenError(address.kind === "tcp" && !hasFreePorts(address.host) ? {} : error, options);
   }
 }
 
@@ -98,17 +100,12 @@ function respond({ status, reason, headers, body }: OpenResponse, done: (how: De
   return new Response(body as Uint8Array<ArrayBuffer> | null, init);
 }
 
-function listenError(error: unknown, { host, port, provider }: ListenOptions): InputError {
-  const choose = provider === undefined ? "choose another with --port" : `choose another for providers.${provider}.port`;
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  if (code === "EADDRINUSE" && hasFreePorts(host)) return inputError(`port ${port} on ${host} is in use; ${choose}, or 0 for a free one`);
-  if (code === "EACCES") return inputError(`port ${port} needs more rights than this user has; ${choose}, above 1023`);
-  if (["EADDRINUSE", "EADDRNOTAVAIL", "ENOTFOUND", "EINVAL"].includes(code))
-    return inputError(`${host} is not an address of this machine; choose one with --host, such as 127.0.0.1`);
-  return inputError(`cannot listen on ${host}:${port} (${code || (error instanceof Error ? error.message : "unknown error")})`);
+/** As Bun.serve takes it; its types keep the two kinds apart. */
+function listenAddress(address: Exclude<ListenOptions["address"], { kind: "fd" }>, reusePort: boolean) {
+  const options = address.kind === "unix" ? { unix: address.path } : { hostname: address.host, port: address.port, reusePort };
+  return options as { readonly hostname: string; readonly port: number };
 }
 
-/** Bun says that the address is in use for a host that has none, too. */
 function hasFreePorts(host: string): boolean {
   try {
     Bun.serve({ hostname: host, port: 0, development: false, reusePort: false, fetch: () => new Response() }).stop(true);

@@ -1,5 +1,6 @@
-import { type InputError, inputError } from "../../core/errors.ts";
+import type { InputError } from "../../core/errors.ts";
 import type { Listener, ListenOptions } from "../engine.ts";
+import { listenError } from "../listen-error.ts";
 import { ClientConnection, type ClientSide } from "./client-connection.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits, SWEEP_MS } from "./limits.ts";
 import { refusal } from "./refusal.ts";
@@ -48,15 +49,13 @@ export function listen(options: ListenOptions, limits: ConnectionLimits = CONNEC
 
   try {
     const server = Bun.listen<SocketEvents>({
-      hostname: options.host,
-      port: options.port,
+      ...listenAddress(options),
       allowHalfOpen: true,
-      exclusive: true,
       data: REFUSED,
       socket: { ...DISPATCH, open },
     });
     return {
-      port: server.port,
+      port: options.address.kind === "tcp" ? server.port : undefined,
       async stop(breakOff) {
         if (!isDraining) server.stop();
         isDraining = true;
@@ -76,12 +75,17 @@ export function listen(options: ListenOptions, limits: ConnectionLimits = CONNEC
 /** Of connections above the limit. */
 const REFUSED: SocketEvents = { data() {}, end() {}, close() {}, drain() {} };
 
-function listenError(error: unknown, { host, port, provider }: ListenOptions): InputError {
-  const choose = provider === undefined ? "choose another with --port" : `choose another for providers.${provider}.port`;
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  if (code === "EADDRINUSE") return inputError(`port ${port} on ${host} is in use; ${choose}, or 0 for a free one`);
-  if (code === "EACCES") return inputError(`port ${port} needs more rights than this user has; ${choose}, above 1023`);
-  if (["EADDRNOTAVAIL", "ENOTFOUND", "EINVAL", ""].includes(code))
-    return inputError(`${host} is not an address of this machine; choose one with --host, such as 127.0.0.1`);
-  return inputError(`cannot listen on ${host}:${port} (${code})`);
+/** As Bun.listen takes it; its types know TCP only with a port, and do not know descriptors. */
+function listenAddress({ address, reusePort }: ListenOptions): { readonly hostname: string; readonly port: number } {
+  const options = () => {
+    switch (address.kind) {
+      case "tcp":
+        return { hostname: address.host, port: address.port, reusePort, exclusive: !reusePort };
+      case "unix":
+        return { unix: address.path };
+      case "fd":
+        return { fd: address.fd };
+    }
+  };
+  return options() as { readonly hostname: string; readonly port: number };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Every end-to-end test runs once for each engine. */
-export const ENGINES = ["serve"] as const;
+export const ENGINES = ["wire", "serve"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
 export const BINARY = join(import.meta.dir, "../../../dist/faultproxy");
