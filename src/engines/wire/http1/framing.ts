@@ -4,18 +4,21 @@ import { LENGTH_DIGITS_MAX } from "./limits.ts";
 import { type BodyFraming, type MessageError, messageError, NO_BODY, type RequestLine, type StatusLine } from "./message.ts";
 
 /** The fields that decide where a body ends and whom it is for. */
-type Deciding = { readonly lengths: readonly string[]; readonly codings: readonly string[]; readonly hosts: readonly string[] };
+type Deciding = { readonly length: Only; readonly coding: Only; readonly host: Only };
+
+/** The value of a field that may stand once: undefined where it does not, null where it stands more often. */
+type Only = string | undefined | null;
 
 function deciding(fields: HeaderList): Deciding {
-  const lengths: string[] = [];
-  const codings: string[] = [];
-  const hosts: string[] = [];
+  let length: Only;
+  let coding: Only;
+  let host: Only;
   for (const [name, value] of fields) {
-    if (name.length === 4 && name.toLowerCase() === "host") hosts.push(value);
-    else if (name.length === 14 && name.toLowerCase() === "content-length") lengths.push(value);
-    else if (name.length === 17 && name.toLowerCase() === "transfer-encoding") codings.push(value);
+    if (name.length === 4 && name.toLowerCase() === "host") host = host === undefined ? value : null;
+    else if (name.length === 14 && name.toLowerCase() === "content-length") length = length === undefined ? value : null;
+    else if (name.length === 17 && name.toLowerCase() === "transfer-encoding") coding = coding === undefined ? value : null;
   }
-  return { lengths, codings, hosts };
+  return { length, coding, host };
 }
 
 const CHUNKED: BodyFraming = { kind: "chunked" };
@@ -28,31 +31,28 @@ const BAD_HOST = messageError("bad_host", "an HTTP/1.1 request needs exactly one
 
 /** Where the body of a request ends (RFC 9112 section 6.3), with one Host (section 3.2). */
 export function requestFraming({ minor }: RequestLine, fields: HeaderList): BodyFraming | MessageError {
-  const { lengths, codings, hosts } = deciding(fields);
-  const [host = ""] = hosts;
-  if (hosts.length > 1 || (hosts.length === 0 && minor === 1) || (host !== "" && !isHost(host))) return BAD_HOST;
-  return framing(lengths, codings, minor, NO_BODY);
+  const { length, coding, host } = deciding(fields);
+  if (host === null || (host === undefined && minor === 1) || (host && !isHost(host))) return BAD_HOST;
+  return framing(length, coding, minor, NO_BODY);
 }
 
 /** Where the body of a response to such a request ends. A tunnel begins behind the head of a 2xx to a CONNECT, whatever its fields say. */
 export function responseFraming({ minor, status }: StatusLine, fields: HeaderList, method: string): BodyFraming | MessageError {
   if (method === "CONNECT" && status >= 200 && status < 300) return NO_BODY;
-  const { lengths, codings } = deciding(fields);
-  const found = framing(lengths, codings, minor, CLOSE);
+  const { length, coding } = deciding(fields);
+  const found = framing(length, coding, minor, CLOSE);
   if ("code" in found) return found;
   return method === "HEAD" || status < 200 || status === 204 || status === 304 ? NO_BODY : found;
 }
 
-function framing(lengths: readonly string[], codings: readonly string[], minor: 0 | 1, without: BodyFraming): BodyFraming | MessageError {
-  if (codings.length > 0) {
-    if (lengths.length > 0) return BOTH;
-    if (codings.length > 1 || minor === 0) return BAD_CODING;
-    return transferCoding(codings[0] ?? "");
+function framing(length: Only, coding: Only, minor: 0 | 1, without: BodyFraming): BodyFraming | MessageError {
+  if (coding !== undefined) {
+    if (length !== undefined) return BOTH;
+    return coding === null || minor === 0 ? BAD_CODING : transferCoding(coding);
   }
-  if (lengths.length === 0) return without;
-  const [length = ""] = lengths;
+  if (length === undefined) return without;
   const bytes = Number(length);
-  if (lengths.length > 1 || length.length > LENGTH_DIGITS_MAX || !/^\d+$/.test(length) || !Number.isSafeInteger(bytes)) return BAD_LENGTH;
+  if (length === null || length.length > LENGTH_DIGITS_MAX || !/^\d+$/.test(length) || !Number.isSafeInteger(bytes)) return BAD_LENGTH;
   return { kind: "length", bytes };
 }
 

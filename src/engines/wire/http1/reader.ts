@@ -51,6 +51,10 @@ const HALF_HEAD = messageError("incomplete_head", "the connection ended in the m
 const HALF_BODY = messageError("incomplete_body", "the connection ended before the end of the body");
 const HEAD_END = Buffer.from("\r\n\r\n");
 const NOTHING = new Uint8Array();
+const NO_TRAILERS: readonly Field[] = [];
+
+/** A line of a head with its CRLF, and what it was read as. */
+type Line<StartLine> = { readonly text: string; readonly startLine: StartLine | undefined; readonly field: Field | undefined };
 
 function messageReader<StartLine>(
   /** What cannot be HTTP, such as a TLS handshake, is refused at its first byte: its sender would wait for an answer without end. */
@@ -60,6 +64,9 @@ function messageReader<StartLine>(
 ): MessageReader<StartLine> {
   let startLine: StartLine | undefined;
   let fields: Field[] = [];
+  let lines: Line<StartLine>[] = [];
+  /** Lines of the head before this one. */
+  let previous: readonly Line<StartLine>[] = [];
   /** Text of the head that has come and is not a complete line. */
   let held = "";
   let headBytes = 0;
@@ -74,6 +81,8 @@ function messageReader<StartLine>(
     hasFailed = true;
     held = "";
     fields = [];
+    lines = [];
+    previous = [];
     body = undefined;
     return { kind: "error", error };
   };
@@ -94,6 +103,17 @@ function messageReader<StartLine>(
     let at = 0;
     // To look into a long line each time that some bytes of it come would be to copy it each time.
     while (before === 0 || at > 0 || came.includes("\n")) {
+      // What has been read once is not read again: the next head on a connection has most lines of the one before.
+      const known = before > 0 && at === 0 ? undefined : previous[lines.length];
+      if (known !== undefined && text.startsWith(known.text, at)) {
+        if (startLine === undefined) startLine = known.startLine;
+        else if (known.field !== undefined) fields.push(known.field);
+        lines.push(known);
+        headBytes += known.text.length;
+        at += known.text.length;
+        if (headBytes > HEAD_BYTES_MAX) return LONG_HEAD;
+        continue;
+      }
       if (startLine === undefined && at < text.length && !mayBegin(text.charCodeAt(at))) return NO_START;
       const feed = text.indexOf("\n", at === 0 ? before : at);
       if (feed < 0) break;
@@ -107,6 +127,7 @@ function messageReader<StartLine>(
           const line = readStartLine(text.slice(at, lineEnd));
           if (isMessageError(line as object)) return line as MessageError;
           startLine = line as StartLine;
+          lines.push({ text: text.slice(at, feed + 1), startLine, field: undefined });
         } else if (++emptyLines > EMPTY_LINES_MAX) return NO_START;
       } else if (isEmpty) {
         held = "";
@@ -114,6 +135,7 @@ function messageReader<StartLine>(
       } else {
         const error = readField(text, at, lineEnd, fields);
         if (error !== undefined) return error;
+        lines.push({ text: text.slice(at, feed + 1), startLine: undefined, field: fields.at(-1) });
       }
       at = feed + 1;
     }
@@ -137,12 +159,20 @@ function messageReader<StartLine>(
         events.push({ kind: "head", head: { ...(startLine as StartLine), headers: fields, framing: found } });
         startLine = undefined;
         fields = [];
+        previous = lines;
+        lines = [];
         headBytes = 0;
         emptyLines = 0;
         framing = found.kind;
         from = behind;
         if (found.kind === "none" || (found.kind === "length" && found.bytes === 0)) {
-          events.push(end(bytes, NOTHING, [], from));
+          events.push(end(bytes, NOTHING, NO_TRAILERS, from));
+          return events;
+        }
+        if (found.kind === "length" && bytes.length - from >= found.bytes) {
+          // The whole message is here, as most are: no reader is needed for its body.
+          const raw = bytes.subarray(from, from + found.bytes);
+          events.push({ kind: "data", raw, payload: [raw] }, end(bytes, NOTHING, NO_TRAILERS, from + found.bytes));
           return events;
         }
         body = bodyReader(found);
