@@ -45,7 +45,7 @@ export type Received = {
   readonly listenerProvider: ProviderName | undefined;
   /** Aborted when the client has gone. */
   readonly clientGone: Gone;
-  /** Passes an interim response on to the client; undefined where that cannot be done. */
+  /** Passes an interim response on to the client, without its hop-by-hop fields; undefined where that cannot be done. */
   readonly interim: ((response: Interim) => void) | undefined;
   /** Can the connection become a tunnel after a 101? */
   readonly canUpgrade: boolean;
@@ -171,7 +171,7 @@ export type Delivery =
       readonly kind: "response";
       readonly response: OpenResponse;
       /** Makes other bytes of those that the response would be. */
-      readonly damage?: (pieces: AsyncIterable<WirePiece>) => WireScript;
+      readonly damage: ((pieces: AsyncIterable<WirePiece>) => WireScript) | undefined;
       readonly done: (how: DeliveryEnd) => void;
     }
   /** No response at all, but these bytes. */

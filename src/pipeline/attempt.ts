@@ -38,14 +38,15 @@ export async function attempt(exchange: Identified, plain: boolean, facts: () =>
         headers: plain ? withHeader(headers, "accept-encoding", "identity") : headers,
         body: body instanceof Promise ? await body : body,
         signal: exchange.clientGone,
-        interim: exchange.interim && ((interim) => exchange.interim?.({ ...interim, headers: endToEndHeaders(interim.headers) })),
+        interim: exchange.interim,
         upgrade: upgradeOf(exchange),
         tls: undefined,
       });
       if (isFailure(answer)) return failure(exchange, answer);
       // A 101 is about this connection: its `Upgrade` says what the two sides speak now.
       if (answer.status === 101) return { response: answer, error: undefined };
-      return { response: { ...answer, headers: endToEndHeaders(answer.headers) }, error: undefined };
+      const kept = endToEndHeaders(answer.headers);
+      return { response: kept === answer.headers ? answer : { ...answer, headers: kept }, error: undefined };
     }
   }
 }

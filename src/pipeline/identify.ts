@@ -40,8 +40,17 @@ export function identify(received: Received, defaultProvider: ProviderName, nowM
     byKey(received.headers) ??
     defaultProvider;
   const isPost = received.method === "POST";
+  // Named one by one: this is made for every request, and a spread costs several times as much.
   return {
-    ...received,
+    id: received.id,
+    method: received.method,
+    target: received.target,
+    headers: received.headers,
+    body: received.body,
+    listenerProvider: received.listenerProvider,
+    clientGone: received.clientGone,
+    interim: received.interim,
+    canUpgrade: received.canUpgrade,
     provider,
     upstreamTarget,
     path,

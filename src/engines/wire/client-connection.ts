@@ -1,4 +1,5 @@
-import type { BodyCut, Delivery, DeliveryEnd, OpenResponse, Received, WireScript } from "../../core/exchange.ts";
+import type { BodyCut, Delivery, DeliveryEnd, Interim, OpenResponse, Received, WireScript } from "../../core/exchange.ts";
+import { endToEndHeaders } from "../../core/headers.ts";
 import type { ListenOptions } from "../engine.ts";
 import { GoneSignal } from "./gone-signal.ts";
 import { hasOption } from "./http1/fields.ts";
@@ -221,7 +222,7 @@ export class ClientConnection implements SocketEvents {
       body: requestBody,
       listenerProvider: this.#side.provider,
       clientGone: this.#gone,
-      interim: head.minor === 0 ? undefined : (response) => this.#interim(head, response),
+      interim: head.minor === 0 ? undefined : this.#interim,
       canUpgrade: head.minor === 1 && body !== "arriving",
     };
     this.#side.handle(received).then(
@@ -255,11 +256,11 @@ export class ClientConnection implements SocketEvents {
     });
   }
 
-  #interim(head: RequestHead, { status, reason, headers }: { status: number; reason: string; headers: RequestHead["headers"] }): void {
-    if (this.#head !== head || this.#isHeadSent || this.#phase === "over") return;
+  readonly #interim = ({ status, reason, headers }: Interim): void => {
+    if (this.#head === undefined || this.#isHeadSent) return;
     if (status === 100) this.#awaitsContinue = false;
-    this.#out.write(Buffer.from(responseHead(status, reason, headers), "latin1"));
-  }
+    this.#out.writeHead(responseHead(status, reason, endToEndHeaders(headers)));
+  };
 
   #deliver(head: RequestHead, delivery: Delivery): void {
     const isStale = this.#head !== head || this.#phase === "over" || this.#phase === "lingering";
@@ -312,7 +313,7 @@ export class ClientConnection implements SocketEvents {
     this.#isHeadSent = true;
     this.#response = sent;
     const ended = (how: "complete" | BodyCut["by"]) => {
-      if (how === "complete") this.#out.whenEmpty(() => this.#sent(sent, form.keepAlive));
+      if (how === "complete") this.#whenSent(sent, form.keepAlive);
       else {
         this.#over(sent, "cut");
         this.#finish(how);
@@ -324,7 +325,7 @@ export class ClientConnection implements SocketEvents {
       ended("complete");
     } else if (body instanceof Uint8Array) {
       this.#out.writeHead(form.head, body);
-      ended("complete");
+      this.#whenSent(sent, form.keepAlive);
     } else {
       this.#out.cork();
       this.#out.writeHead(form.head);
@@ -373,6 +374,11 @@ export class ClientConnection implements SocketEvents {
     const behind = this.#behind;
     this.#behind = [];
     for (const bytes of behind) tunnel.toTarget(bytes);
+  }
+
+  #whenSent(sent: Sent, keepAlive: boolean): void {
+    if (this.#out.isEmpty) this.#sent(sent, keepAlive);
+    else this.#out.whenEmpty(() => this.#sent(sent, keepAlive));
   }
 
   #sent(sent: Sent, keepAlive: boolean): void {

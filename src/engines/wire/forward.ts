@@ -4,7 +4,7 @@ import { fieldLine, requestLine } from "./http1/writer.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { Pool } from "./pool.ts";
-import { type Answer, type SentRequest, UpstreamConnection, type UpstreamTimeouts } from "./upstream-connection.ts";
+import { type Answer, type RequestForm, UpstreamConnection, type UpstreamTimeouts } from "./upstream-connection.ts";
 
 export type ForwardOptions = ConnectOptions &
   UpstreamTimeouts & {
@@ -21,7 +21,7 @@ export function createForward(options: ForwardOptions): Forward {
   const pool = new Pool();
   const keyed = originKeys(options.environment);
 
-  const overNew = async (request: ForwardRequest, sent: SentRequest, { origin, key }: Keyed): Promise<OpenResponse | ForwardFailure> => {
+  const overNew = async (request: ForwardRequest, form: RequestForm, { origin, key }: Keyed): Promise<OpenResponse | ForwardFailure> => {
     const connected = await connect(origin, options, request.signal);
     if ("kind" in connected) return connected;
     const connection = new UpstreamConnection(
@@ -32,19 +32,19 @@ export function createForward(options: ForwardOptions): Forward {
       (closed) => pool.remove(key, closed),
     );
     connected.socket.data = connection;
-    return new Promise((resolve) => connection.send(sent, resolve as (answer: Answer) => void));
+    return new Promise((resolve) => connection.send(request, form, resolve as (answer: Answer) => void));
   };
 
   return (request) => {
     const to = keyed(request.base, request.tls);
     if (request.signal.aborted) return Promise.resolve({ kind: "failure", reason: "client_gone", detail: "the client has gone" });
-    const sent = sentRequest(request, to.origin);
+    const form = requestForm(request, to.origin);
     const kept = pool.take(to.key);
-    if (kept === undefined) return overNew(request, sent, to);
+    if (kept === undefined) return overNew(request, form, to);
     return new Promise((resolve) => {
-      kept.send(sent, (answer) => {
+      kept.send(request, form, (answer) => {
         if (answer !== "stale") resolve(answer);
-        else if (isRepeatable(request)) resolve(overNew(request, sent, to));
+        else if (isRepeatable(request)) resolve(overNew(request, form, to));
         else {
           const detail = `${to.origin.authority} closed the kept connection as the request was sent`;
           resolve({ kind: "failure", reason: "upstream_closed_early", detail });
@@ -85,7 +85,7 @@ function originKeys(environment: ForwardOptions["environment"]): (base: string, 
   };
 }
 
-function sentRequest({ method, target, headers, body, signal, interim, upgrade }: ForwardRequest, origin: Origin): SentRequest {
+function requestForm({ method, target, headers, body, upgrade }: ForwardRequest, origin: Origin): RequestForm {
   const isChunked = body !== null && !(body instanceof Uint8Array) && !(body instanceof IncomingBody && body.framing.kind === "length");
   const isExpecting = body instanceof IncomingBody && body.isHeldBack;
   let lines = "";
@@ -105,11 +105,6 @@ function sentRequest({ method, target, headers, body, signal, interim, upgrade }
   if (isProxied && origin.proxy?.authorization !== undefined) lines += fieldLine("Proxy-Authorization", origin.proxy.authorization);
   const path = origin.basePath + target;
   return {
-    method,
-    body,
-    signal,
-    interim,
-    upgrade,
     head: `${requestLine(method, isProxied ? `http://${origin.authority}${path}` : path)}${lines}\r\n`,
     coding: !isChunked ? "payload" : body instanceof IncomingBody ? "as-received" : "chunked",
   };

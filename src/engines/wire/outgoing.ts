@@ -23,6 +23,10 @@ export class Outgoing {
     return this.#queuedBytes > BUFFER_BYTES_HIGH;
   }
 
+  get isEmpty(): boolean {
+    return this.#queue.length === 0;
+  }
+
   write(bytes: Uint8Array): void {
     if (this.#isOver || bytes.length === 0) return;
     this.bytesWritten += bytes.length;

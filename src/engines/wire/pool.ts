@@ -5,12 +5,13 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
 export class Pool {
   readonly #idle = new Map<string, UpstreamConnection[]>();
   #sweeper: Timer | undefined;
+  /** Counts while connections are kept; asking the system for the time twice a request would cost more than the pool does. */
+  #nowMs = 0;
 
   take(key: string): UpstreamConnection | undefined {
     const connections = this.#idle.get(key);
-    const nowMs = performance.now();
     for (let connection = connections?.pop(); connection !== undefined; connection = connections?.pop()) {
-      if (nowMs - connection.idleSinceMs < connection.keptMs) {
+      if (this.#isFresh(connection)) {
         connection.reuse();
         return connection;
       }
@@ -22,7 +23,7 @@ export class Pool {
   keep(key: string, connection: UpstreamConnection): void {
     const connections = this.#idle.get(key) ?? [];
     this.#idle.set(key, connections);
-    connection.idleSinceMs = performance.now();
+    connection.idleSinceMs = this.#nowMs;
     connections.push(connection);
     if (connections.length > POOL_CONNECTIONS_MAX) connections.shift()?.discard();
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS);
@@ -34,11 +35,16 @@ export class Pool {
     if (index >= 0) connections?.splice(index, 1);
   }
 
+  /** On the safe side: the clock may be behind by as much as it steps. */
+  #isFresh({ idleSinceMs, keptMs }: UpstreamConnection): boolean {
+    return this.#nowMs - idleSinceMs < keptMs - SWEEP_MS;
+  }
+
   #sweep(): void {
-    const nowMs = performance.now();
+    this.#nowMs += SWEEP_MS;
     for (const [key, connections] of this.#idle) {
       const kept = connections.filter((connection) => {
-        const isFresh = nowMs - connection.idleSinceMs < connection.keptMs;
+        const isFresh = this.#isFresh(connection);
         if (!isFresh) connection.discard();
         return isFresh;
       });

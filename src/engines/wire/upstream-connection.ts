@@ -12,11 +12,8 @@ import { Tunnel } from "./tunnel.ts";
 
 type ResponseHead = MessageHead<StatusLine>;
 
-/** A request as it goes on the wire. */
-export type SentRequest = Pick<ForwardRequest, "method" | "body" | "signal" | "interim" | "upgrade"> & {
-  readonly head: string;
-  readonly coding: BodyCoding;
-};
+/** How a request goes on the wire. */
+export type RequestForm = { readonly head: string; readonly coding: BodyCoding };
 
 export type UpstreamTimeouts = {
   /** From the request's last byte to the head of the response; 0 = no limit. */
@@ -38,7 +35,7 @@ export class UpstreamConnection implements SocketEvents {
   readonly #idle: (connection: UpstreamConnection) => void;
   readonly #closed: (connection: UpstreamConnection) => void;
   readonly #reader = responseReader(() => this.#request?.method ?? "GET");
-  #request: SentRequest | undefined;
+  #request: ForwardRequest | undefined;
   #settle: ((answer: Answer) => void) | undefined;
   #body: IncomingBody | undefined;
   #tunnel: Tunnel | undefined;
@@ -67,8 +64,8 @@ export class UpstreamConnection implements SocketEvents {
   }
 
   /** Sends a request; `settle` gets its response when the head has come. */
-  send(request: SentRequest, settle: (answer: Answer) => void): void {
-    const { body, head } = request;
+  send(request: ForwardRequest, { head, coding }: RequestForm, settle: (answer: Answer) => void): void {
+    const { body } = request;
     this.#request = request;
     this.#settle = settle;
     this.#canBeKept = false;
@@ -83,7 +80,7 @@ export class UpstreamConnection implements SocketEvents {
     }
     this.#out.cork();
     this.#out.writeHead(head);
-    sendBody(this.#out, body, request.coding, (how) => {
+    sendBody(this.#out, body, coding, (how) => {
       if (this.#request !== request) return;
       if (how === "complete") this.#requestSent();
       else this.#abandon();

@@ -39,5 +39,8 @@ export function fieldValues(fields: HeaderList, name: string): readonly string[]
 
 /** Does a list-valued field name this option, case ignored (RFC 9110 section 5.6.1)? `option` in lower case. */
 export function hasOption(fields: HeaderList, name: string, option: string): boolean {
-  return fieldValues(fields, name).some((value) => listMembers(value).includes(option));
+  for (const [fieldName, value] of fields) {
+    if (fieldName.length === name.length && fieldName.toLowerCase() === name && listMembers(value).includes(option)) return true;
+  }
+  return false;
 }
