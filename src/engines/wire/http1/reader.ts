@@ -53,8 +53,14 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 const NOTHING = new Uint8Array();
 const NO_TRAILERS: readonly Field[] = [];
 
-/** A line of a head with its CRLF, and what it was read as. */
-type Line<StartLine> = { readonly text: string; readonly startLine: StartLine | undefined; readonly field: Field | undefined };
+type ReadHead<StartLine> = {
+  readonly lines: readonly string[];
+  readonly startLine: StartLine | undefined;
+  /** Of all lines but the first. */
+  readonly fields: readonly Field[];
+};
+
+const NOTHING_READ: ReadHead<never> = { lines: [], startLine: undefined, fields: [] };
 
 function messageReader<StartLine>(
   /** What cannot be HTTP, such as a TLS handshake, is refused at its first byte: its sender would wait for an answer without end. */
@@ -64,9 +70,9 @@ function messageReader<StartLine>(
 ): MessageReader<StartLine> {
   let startLine: StartLine | undefined;
   let fields: Field[] = [];
-  let lines: Line<StartLine>[] = [];
-  /** Lines of the head before this one. */
-  let previous: readonly Line<StartLine>[] = [];
+  let lines: string[] = [];
+  /** The head before this one: its lines with their CRLF, and what they were read as. */
+  let last: ReadHead<StartLine> = NOTHING_READ;
   /** Text of the head that has come and is not a complete line. */
   let held = "";
   let headBytes = 0;
@@ -82,7 +88,7 @@ function messageReader<StartLine>(
     held = "";
     fields = [];
     lines = [];
-    previous = [];
+    last = NOTHING_READ;
     body = undefined;
     return { kind: "error", error };
   };
@@ -104,13 +110,13 @@ function messageReader<StartLine>(
     // To look into a long line each time that some bytes of it come would be to copy it each time.
     while (before === 0 || at > 0 || came.includes("\n")) {
       // What has been read once is not read again: the next head on a connection has most lines of the one before.
-      const known = before > 0 && at === 0 ? undefined : previous[lines.length];
-      if (known !== undefined && text.startsWith(known.text, at)) {
-        if (startLine === undefined) startLine = known.startLine;
-        else if (known.field !== undefined) fields.push(known.field);
+      const known = before > 0 && at === 0 ? undefined : last.lines[lines.length];
+      if (known !== undefined && text.startsWith(known, at)) {
+        if (startLine === undefined) startLine = last.startLine;
+        else fields.push(last.fields[lines.length - 1] as Field);
         lines.push(known);
-        headBytes += known.text.length;
-        at += known.text.length;
+        headBytes += known.length;
+        at += known.length;
         if (headBytes > HEAD_BYTES_MAX) return LONG_HEAD;
         continue;
       }
@@ -127,7 +133,7 @@ function messageReader<StartLine>(
           const line = readStartLine(text.slice(at, lineEnd));
           if (isMessageError(line as object)) return line as MessageError;
           startLine = line as StartLine;
-          lines.push({ text: text.slice(at, feed + 1), startLine, field: undefined });
+          lines.push(text.slice(at, feed + 1));
         } else if (++emptyLines > EMPTY_LINES_MAX) return NO_START;
       } else if (isEmpty) {
         held = "";
@@ -135,7 +141,7 @@ function messageReader<StartLine>(
       } else {
         const error = readField(text, at, lineEnd, fields);
         if (error !== undefined) return error;
-        lines.push({ text: text.slice(at, feed + 1), startLine: undefined, field: fields.at(-1) });
+        lines.push(text.slice(at, feed + 1));
       }
       at = feed + 1;
     }
@@ -157,9 +163,9 @@ function messageReader<StartLine>(
         const found = framingOf(startLine as StartLine, fields);
         if (isMessageError(found)) return [fail(found)];
         events.push({ kind: "head", head: { ...(startLine as StartLine), headers: fields, framing: found } });
+        last = { lines, startLine, fields };
         startLine = undefined;
         fields = [];
-        previous = lines;
         lines = [];
         headBytes = 0;
         emptyLines = 0;
