@@ -105,6 +105,7 @@ export type OpenResponse = {
 export type ForwardFailure = {
   readonly kind: "failure";
   readonly reason:
+    | "no_upstream"
     | "upstream_refused"
     | "upstream_dns"
     | "upstream_tls"

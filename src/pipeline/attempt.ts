@@ -1,6 +1,6 @@
-import type { ForwardFailure, Identified, OpenResponse, RequestFacts, WireScript } from "../core/exchange.ts";
+import type { Body, ForwardFailure, Identified, OpenResponse, RequestFacts, WireScript } from "../core/exchange.ts";
 import { endToEndHeaders, headerValue, withHeader } from "../core/headers.ts";
-import type { Ports } from "../core/ports.ts";
+import type { Ports, Target } from "../core/ports.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { plainBody } from "./helpers/read-facts.ts";
@@ -11,44 +11,63 @@ const SIMULATED_BODY_BYTES_MAX = 256 * 1024 * 1024;
 /** `client_gone`: nobody is left to send a response to. */
 export type Attempted = { readonly response: OpenResponse; readonly error: string | undefined } | "client_gone";
 
+/** What a target gave, or why it gave nothing. */
+export type Answer = OpenResponse | ForwardFailure;
+
 /**
  * Sends the exchange to its target. `plain` asks for an answer without content coding, for faults that must see frames;
  * it is the one change that a forwarded request ever meets.
  */
-export async function attempt(exchange: Identified, plain: boolean, facts: () => Promise<RequestFacts>, ports: Ports): Promise<Attempted> {
+export function attempt(exchange: Identified, plain: boolean, facts: () => Promise<RequestFacts>, ports: Ports): Promise<Answer> {
   const target = ports.targets[exchange.provider];
   switch (target.kind) {
     case "missing": {
       const { title } = PROVIDERS[exchange.provider];
-      const message = `no host is set for ${title}: set ${target.variable}=https://… (or --upstream ${exchange.provider}=URL) and start again`;
-      return failed(exchange, 502, "no_upstream", message);
+      const detail = `no host is set for ${title}: set ${target.variable}=https://… (or --upstream ${exchange.provider}=URL) and start again`;
+      return Promise.resolve({ kind: "failure", reason: "no_upstream", detail });
     }
-    case "simulated": {
-      const known = await facts();
-      const bytes = (await plainBody(exchange, SIMULATED_BODY_BYTES_MAX, ports)) ?? new Uint8Array();
-      return { response: await ports.simulate(exchange, known, bytes), error: undefined };
-    }
+    case "simulated":
+      return simulated(exchange, facts, ports);
     case "url": {
-      const headers = endToEndHeaders(exchange.headers);
       const body = exchange.body.forward();
-      const answer = await ports.forward({
-        method: exchange.method,
-        base: target.base,
-        target: exchange.upstreamTarget,
-        headers: plain ? withHeader(headers, "accept-encoding", "identity") : headers,
-        body: body instanceof Promise ? await body : body,
-        signal: exchange.clientGone,
-        interim: exchange.interim,
-        upgrade: upgradeOf(exchange),
-        tls: undefined,
-      });
-      if (isFailure(answer)) return failure(exchange, answer);
-      // A 101 is about this connection: its `Upgrade` says what the two sides speak now.
-      if (answer.status === 101) return { response: answer, error: undefined };
-      const kept = endToEndHeaders(answer.headers);
-      return { response: kept === answer.headers ? answer : { ...answer, headers: kept }, error: undefined };
+      if (body instanceof Promise) return body.then((ready) => forward(exchange, target, ready, plain, ports));
+      return forward(exchange, target, body, plain, ports);
     }
   }
+}
+
+async function simulated(exchange: Identified, facts: () => Promise<RequestFacts>, ports: Ports): Promise<OpenResponse> {
+  const known = await facts();
+  const bytes = (await plainBody(exchange, SIMULATED_BODY_BYTES_MAX, ports)) ?? new Uint8Array();
+  return ports.simulate(exchange, known, bytes);
+}
+
+function forward(exchange: Identified, { base }: Target & { kind: "url" }, body: Body, plain: boolean, ports: Ports): Promise<Answer> {
+  const headers = endToEndHeaders(exchange.headers);
+  return ports.forward({
+    method: exchange.method,
+    base,
+    target: exchange.upstreamTarget,
+    headers: plain ? withHeader(headers, "accept-encoding", "identity") : headers,
+    body,
+    signal: exchange.clientGone,
+    interim: exchange.interim,
+    upgrade: upgradeOf(exchange),
+    tls: undefined,
+  });
+}
+
+/** The answer as the client may see it: a response without hop-by-hop fields, or our own error in its place. */
+export function attempted(exchange: Identified, answer: Answer): Attempted {
+  if ("kind" in answer) {
+    const { reason, detail } = answer;
+    if (reason === "client_gone") return "client_gone";
+    return { response: ownError(exchange.provider, reason === "upstream_timeout" ? 504 : 502, reason, detail), error: reason };
+  }
+  const headers = endToEndHeaders(answer.headers);
+  // A 101 is about this connection: its `Upgrade` says what the two sides speak now.
+  const isUnchanged = headers === answer.headers || answer.status === 101;
+  return { response: isUnchanged ? answer : { ...answer, headers }, error: undefined };
 }
 
 /** WebSocket is the one protocol that is gone over to; a request for another is answered in HTTP. */
@@ -58,21 +77,7 @@ export function upgradeOf({ headers, canUpgrade }: Identified): string | undefin
 }
 
 /** What bytes in place of a target's come to. */
-export async function reread(exchange: Identified, script: WireScript, ports: Ports): Promise<Attempted> {
+export async function reread(exchange: Identified, script: WireScript, ports: Ports): Promise<Answer> {
   if (ports.wire === undefined) throw new Error("a wire fault without raw sockets");
-  const answer = await ports.wire.reread(script, exchange.method, exchange.clientGone);
-  return isFailure(answer) ? failure(exchange, answer) : { response: answer, error: undefined };
-}
-
-function failure(exchange: Identified, { reason, detail }: ForwardFailure): Attempted {
-  if (reason === "client_gone") return "client_gone";
-  return failed(exchange, reason === "upstream_timeout" ? 504 : 502, reason, detail);
-}
-
-function isFailure(answer: OpenResponse | ForwardFailure): answer is ForwardFailure {
-  return "kind" in answer;
-}
-
-function failed(exchange: Identified, status: number, reason: string, message: string): Attempted {
-  return { response: ownError(exchange.provider, status, reason, message), error: reason };
+  return ports.wire.reread(script, exchange.method, exchange.clientGone);
 }

@@ -1,7 +1,7 @@
 import { BodyCut, type Delivery, type Identified, type Received, type RequestFacts } from "../core/exchange.ts";
 import { headerValue } from "../core/headers.ts";
 import type { Ports } from "../core/ports.ts";
-import { type Attempted, attempt, reread } from "./attempt.ts";
+import { type Attempted, attempt, attempted, reread } from "./attempt.ts";
 import { needsPlainAnswer, withBodyFaults } from "./body-faults.ts";
 import { type Decided, decide, needsFacts } from "./decide.ts";
 import { ownError } from "./helpers/own-error.ts";
@@ -34,9 +34,9 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
       const decided = await decideNow(exchange, facts, ports);
       if (decided.planned.length > 0) return await faulted(exchange, decided, facts, ports);
     }
-    const attempted = await attempt(exchange, false, facts, ports);
-    if (attempted === "client_gone") return abandoned(exchange, NOTHING_NOTED, ports);
-    const { response, error } = attempted;
+    const outcome = attempted(exchange, await attempt(exchange, false, facts, ports));
+    if (outcome === "client_gone") return abandoned(exchange, NOTHING_NOTED, ports);
+    const { response, error } = outcome;
     return delivered(exchange, response, error === undefined ? NOTHING_NOTED : { ...NOTHING_NOTED, error }, ports);
   } catch (error) {
     // The rest of an upload never came.
@@ -59,7 +59,7 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
   const performing = { clock: ports.clock, gone: exchange.clientGone };
   const isUpstream = faults.some(({ rule, fault }) => fault.terminal && rule.side === "upstream");
   const before = await performBefore(actionsBefore(faults), ports.clock, exchange.clientGone);
-  let attempted: Attempted;
+  let outcome: Attempted;
   switch (before?.kind) {
     case "hang":
       return undelivered(exchange, "hang", notes, ports);
@@ -72,25 +72,25 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
     case "bytes": {
       const script = scriptOf(before.actions, performing);
       if (!isUpstream) return scripted(exchange, script, notes, ports);
-      attempted = await reread(exchange, script, ports);
+      outcome = attempted(exchange, await reread(exchange, script, ports));
       break;
     }
     case "response":
-      attempted = { response: before.response, error: undefined };
+      outcome = { response: before.response, error: undefined };
       break;
     case undefined:
       if (exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
-      attempted = await attempt(exchange, needsPlainAnswer(faults), facts, ports);
+      outcome = attempted(exchange, await attempt(exchange, needsPlainAnswer(faults), facts, ports));
   }
-  if (attempted === "client_gone" || exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
+  if (outcome === "client_gone" || exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
 
   const onTarget = wireFaultsOf(faults, "upstream", performing);
   if (onTarget !== undefined && ports.wire !== undefined) {
-    const reply = await reread(exchange, onTarget.script(ports.wire.pieces(attempted.response, exchange.method)), ports);
-    if (reply === "client_gone") return abandoned(exchange, notes, ports);
-    attempted = reply;
+    const script = onTarget.script(ports.wire.pieces(outcome.response, exchange.method));
+    outcome = attempted(exchange, await reread(exchange, script, ports));
+    if (outcome === "client_gone") return abandoned(exchange, notes, ports);
   }
-  const { response, error } = attempted;
+  const { response, error } = outcome;
   const worked = withBodyFaults(response, faults, exchange, ports);
   const onClient = wireFaultsOf(faults, "client", performing);
   const skipped = () => [...worked.skipped(), ...(onTarget?.skipped() ?? []), ...(onClient?.skipped() ?? [])];
