@@ -1,5 +1,8 @@
+/** A field, and the whole line that it came in, line end included, so that it can go on as it came. */
+export type HeaderField = readonly [name: string, value: string, line?: string];
+
 /** Header fields in the order they came, duplicates kept, names as spelled on the wire (RFC 9110 section 5). */
-export type HeaderList = readonly (readonly [name: string, value: string])[];
+export type HeaderList = readonly HeaderField[];
 
 /** The first value of a field, or undefined. `name` must be given in lower case. */
 export function headerValue(headers: HeaderList, name: string): string | undefined {
@@ -44,7 +47,10 @@ const NEVER_NAMED: ReadonlySet<string> = new Set(["content-length", "host"]);
 export function endToEndHeaders(headers: HeaderList): HeaderList {
   let isPlain = true;
   for (const [name] of headers) isPlain &&= !isHopByHop(name);
-  if (isPlain) return headers;
+  return isPlain ? headers : withoutHopByHop(headers);
+}
+
+function withoutHopByHop(headers: HeaderList): HeaderList {
   const named = new Set<string>();
   for (const [name, value] of headers) {
     if (name.toLowerCase() === "connection") for (const option of value.toLowerCase().split(",")) named.add(option.trim());

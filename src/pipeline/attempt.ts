@@ -11,6 +11,8 @@ const SIMULATED_BODY_BYTES_MAX = 256 * 1024 * 1024;
 /** `client_gone`: nobody is left to send a response to. */
 export type Attempted = { readonly response: OpenResponse; readonly error: string | undefined } | "client_gone";
 
+type UrlTarget = Target & { readonly kind: "url" };
+
 /** What a target gave, or why it gave nothing. */
 export type Answer = OpenResponse | ForwardFailure;
 
@@ -18,7 +20,12 @@ export type Answer = OpenResponse | ForwardFailure;
  * Sends the exchange to its target. `plain` asks for an answer without content coding, for faults that must see frames;
  * it is the one change that a forwarded request ever meets.
  */
-export function attempt(exchange: Identified, plain: boolean, facts: () => Promise<RequestFacts>, ports: Ports): Promise<Answer> {
+export function attempt(
+  exchange: Identified,
+  plain: boolean,
+  facts: { readonly get: () => Promise<RequestFacts> },
+  ports: Ports,
+): Promise<Answer> {
   const target = ports.targets[exchange.provider];
   switch (target.kind) {
     case "missing": {
@@ -30,19 +37,22 @@ export function attempt(exchange: Identified, plain: boolean, facts: () => Promi
       return simulated(exchange, facts, ports);
     case "url": {
       const body = exchange.body.forward();
-      if (body instanceof Promise) return body.then((ready) => forward(exchange, target, ready, plain, ports));
-      return forward(exchange, target, body, plain, ports);
+      return body instanceof Promise ? forwardLater(exchange, target, body, plain, ports) : forward(exchange, target, body, plain, ports);
     }
   }
 }
 
-async function simulated(exchange: Identified, facts: () => Promise<RequestFacts>, ports: Ports): Promise<OpenResponse> {
-  const known = await facts();
+async function forwardLater(exchange: Identified, target: UrlTarget, body: Promise<Body>, plain: boolean, ports: Ports): Promise<Answer> {
+  return forward(exchange, target, await body, plain, ports);
+}
+
+async function simulated(exchange: Identified, facts: { readonly get: () => Promise<RequestFacts> }, ports: Ports): Promise<OpenResponse> {
+  const known = await facts.get();
   const bytes = (await plainBody(exchange, SIMULATED_BODY_BYTES_MAX, ports)) ?? new Uint8Array();
   return ports.simulate(exchange, known, bytes);
 }
 
-function forward(exchange: Identified, { base }: Target & { kind: "url" }, body: Body, plain: boolean, ports: Ports): Promise<Answer> {
+function forward(exchange: Identified, { base }: UrlTarget, body: Body, plain: boolean, ports: Ports): Promise<Answer> {
   const headers = endToEndHeaders(exchange.headers);
   return ports.forward({
     method: exchange.method,

@@ -13,8 +13,6 @@ import { actionsBefore, plannedOf } from "./planned.ts";
 import { abandoned, delivered, NOTHING_NOTED, type Notes, recordDecisions, scripted, undelivered } from "./record.ts";
 import { wireFaultsOf } from "./wire-faults.ts";
 
-type Facts = () => Promise<RequestFacts>;
-
 /** The way of an exchange through all stages. The engine calls it with each request and delivers what it gives. */
 export function createPipeline(ports: Ports): (received: Received) => Promise<Delivery> {
   return (received) => answered(identify(received, ports.defaultProvider, ports.clock.monotonicMs()), ports);
@@ -28,7 +26,7 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
         : "WebSocket connections are not passed through by --engine serve; use HTTP, or --engine wire";
       return ownErrorDelivery(exchange, 501, "websocket_unsupported", message, NOTHING_NOTED, ports);
     }
-    const facts = once(() => readFacts(exchange, ports));
+    const facts = new Facts(exchange, ports);
     const { mode, added } = ports.rules.get();
     if (mode !== undefined || added.length > 0) {
       const decided = await decideNow(exchange, facts, ports);
@@ -48,7 +46,7 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
 
 /** An exchange that meets at least one fault. */
 async function faulted(exchange: Identified, { planned, decisions }: Decided, facts: Facts, ports: Ports): Promise<Delivery> {
-  const known = await facts();
+  const known = await facts.get();
   const faults = planned.map((plan) => plannedOf(plan, exchange, known, ports));
   const notes: Notes = {
     ...NOTHING_NOTED,
@@ -100,7 +98,7 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
 /** Asks the rules. Reading the value, deciding and writing it back happen without a pause between them. */
 async function decideNow(exchange: Identified, facts: Facts, ports: Ports): Promise<Decided> {
   const now = ports.clock.monotonicMs();
-  const known = needsFacts(exchange, ports.rules.get(), now) ? await facts() : NO_FACTS;
+  const known = needsFacts(exchange, ports.rules.get(), now) ? await facts.get() : NO_FACTS;
   const rules = ports.rules.get();
   const decided = decide(exchange, known, rules, ports.seed, now);
   if (decided.rules !== rules) ports.rules.set(decided.rules);
@@ -116,10 +114,19 @@ function isWebSocket({ headers }: Identified): boolean {
   return headerValue(headers, "upgrade")?.toLowerCase() === "websocket";
 }
 
-function once<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
+/** What the request says, read when somebody asks for it first. */
+class Facts {
+  readonly #exchange: Identified;
+  readonly #ports: Ports;
+  #read: Promise<RequestFacts> | undefined;
+
+  constructor(exchange: Identified, ports: Ports) {
+    this.#exchange = exchange;
+    this.#ports = ports;
+  }
+
+  get(): Promise<RequestFacts> {
+    this.#read ??= readFacts(this.#exchange, this.#ports);
+    return this.#read;
+  }
 }

@@ -10,9 +10,9 @@ import { IncomingBody } from "./incoming-body.ts";
 import { type ConnectionLimits, LINGER_MS, PIPELINED_BYTES_MAX, RESET_DELAY_MS } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
 import { type RefusalStatus, refusal } from "./refusal.ts";
-import { arrivingRequestBody, NO_REQUEST_BODY, wholeRequestBody } from "./request-body.ts";
+import { arrivingRequestBody, NO_REQUEST_BODY, WholeRequestBody } from "./request-body.ts";
 import { responseForm } from "./response-form.ts";
-import { sendBody } from "./send-body.ts";
+import { type BodyCoding, sendBody } from "./send-body.ts";
 import { closeSocket, resetSocket, type Socket, type SocketEvents } from "./socket.ts";
 import { isTunnel, type Tunnel } from "./tunnel.ts";
 import { wirePieces } from "./wire-pieces.ts";
@@ -36,9 +36,9 @@ const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 
 /**
  * What the connection waits for: the next request, the rest of a head, the rest of a body, nothing from the client (it is being
- * answered), or its end.
+ * answered), or its end: for a while, or until the client leaves.
  */
-type Phase = "idle" | "head" | "body" | "answering" | "tunnel" | "lingering" | "over";
+type Phase = "idle" | "head" | "body" | "answering" | "tunnel" | "lingering" | "half_closed" | "over";
 
 /** One connection from a client: requests in, one answered after the other (RFC 9112 section 9.3). */
 export class ClientConnection implements SocketEvents {
@@ -90,6 +90,7 @@ export class ClientConnection implements SocketEvents {
         this.#tunnel?.toTarget(bytes);
         break;
       case "lingering":
+      case "half_closed":
       case "over":
         break;
     }
@@ -139,6 +140,7 @@ export class ClientConnection implements SocketEvents {
         break;
       case "answering":
       case "tunnel":
+      case "half_closed":
       case "over":
         break;
     }
@@ -146,7 +148,8 @@ export class ClientConnection implements SocketEvents {
 
   /** No further request: closes now where none is being answered. */
   drainConnection(): void {
-    if (this.#phase === "idle" || (this.#phase === "head" && this.#reader.isBetween())) closeSocket(this.#socket);
+    const isIdle = this.#phase === "idle" || this.#phase === "half_closed" || (this.#phase === "head" && this.#reader.isBetween());
+    if (isIdle) closeSocket(this.#socket);
   }
 
   breakOff(): void {
@@ -166,10 +169,18 @@ export class ClientConnection implements SocketEvents {
       switch (event.kind) {
         case "head": {
           const [next, last] = [events[index + 1], events[index + 2]];
-          if (next?.kind === "end") this.#begin(event.head, event.head.framing.kind === "none" ? "none" : new Uint8Array(), next.rest);
-          else if (next?.kind === "data" && last?.kind === "end" && event.head.framing.kind === "length")
-            this.#begin(event.head, next.raw, last.rest);
+          const framing = event.head.framing.kind;
+          // Chunks, and be it the last one alone, go on as they came.
+          if (next?.kind === "end" && framing !== "chunked")
+            this.#begin(event.head, framing === "none" ? "none" : new Uint8Array(), next.rest);
+          else if (next?.kind === "data" && last?.kind === "end" && framing === "length") this.#begin(event.head, next.raw, last.rest);
           else {
+            // Of damage that came with the head no target sees anything.
+            const damage = events[events.length - 1];
+            if (damage?.kind === "error") {
+              this.#refuseMessage(damage.error);
+              return;
+            }
             this.#begin(event.head, "arriving", undefined);
             break;
           }
@@ -182,8 +193,8 @@ export class ClientConnection implements SocketEvents {
           const body = this.#body;
           this.#body = undefined;
           this.#enter("answering");
-          if (event.rest.length > 0) this.#keep(event.rest as Buffer);
           body?.ended(event.raw);
+          if (event.rest.length > 0) this.#keep(event.rest as Buffer);
           break;
         }
         case "error":
@@ -211,7 +222,7 @@ export class ClientConnection implements SocketEvents {
       this.#enter("body");
     } else {
       this.#enter("answering");
-      if (body !== "none") requestBody = wholeRequestBody(body);
+      if (body !== "none") requestBody = new WholeRequestBody(body);
     }
     if (rest !== undefined && rest.length > 0) this.#keep(rest as Buffer);
     const received: Received = {
@@ -225,10 +236,7 @@ export class ClientConnection implements SocketEvents {
       interim: head.minor === 0 ? undefined : this.#interim,
       canUpgrade: head.minor === 1 && body !== "arriving",
     };
-    this.#side.handle(received).then(
-      (delivery) => this.#deliver(head, delivery),
-      () => this.#refuse(500, "internal_error", "a mistake in faultproxy itself; please report it"),
-    );
+    this.#side.handle(received).then(this.#deliver, this.#failed);
   }
 
   #incoming(head: RequestHead): IncomingBody {
@@ -262,8 +270,13 @@ export class ClientConnection implements SocketEvents {
     this.#out.writeHead(responseHead(status, reason, endToEndHeaders(headers)));
   };
 
-  #deliver(head: RequestHead, delivery: Delivery): void {
-    const isStale = this.#head !== head || this.#phase === "over" || this.#phase === "lingering";
+  readonly #failed = (): void => {
+    this.#refuse(500, "internal_error", "a mistake in faultproxy itself; please report it");
+  };
+
+  readonly #deliver = (delivery: Delivery): void => {
+    const head = this.#head;
+    const isStale = head === undefined || this.#phase === "over" || this.#phase === "lingering";
     switch (delivery.kind) {
       case "hang":
         if (isStale) delivery.done();
@@ -289,7 +302,7 @@ export class ClientConnection implements SocketEvents {
         else this.#respond(head, response, done, damage);
       }
     }
-  }
+  };
 
   #respond(
     head: RequestHead,
@@ -307,31 +320,32 @@ export class ClientConnection implements SocketEvents {
     const sent = { body, done };
     if (damage !== undefined) {
       const bytes = Buffer.from(form.head, "latin1");
-      void this.#perform(damage(wirePieces(bytes, form.coding === "none" ? null : body, form.coding)), sent, form.keepAlive);
+      void this.#perform(damage(wirePieces(bytes, body, form.coding)), sent, form.keepAlive);
       return;
     }
     this.#isHeadSent = true;
     this.#response = sent;
-    const ended = (how: "complete" | BodyCut["by"]) => {
-      if (how === "complete") this.#whenSent(sent, form.keepAlive);
+    if (form.coding === "none") {
+      if (body !== null && !(body instanceof Uint8Array)) body.cancel();
+      this.#out.writeHead(form.head);
+      this.#whenSent(sent, form.keepAlive);
+    } else if (body === null || body instanceof Uint8Array) {
+      this.#out.writeHead(form.head, body ?? undefined);
+      this.#whenSent(sent, form.keepAlive);
+    } else this.#stream(form.head, form.coding, form.keepAlive, sent);
+  }
+
+  #stream(head: string, coding: BodyCoding, keepAlive: boolean, sent: Sent): void {
+    this.#out.cork();
+    this.#out.writeHead(head);
+    sendBody(this.#out, sent.body, coding, (how) => {
+      if (how === "complete") this.#whenSent(sent, keepAlive);
       else {
         this.#over(sent, "cut");
         this.#finish(how);
       }
-    };
-    if (form.coding === "none") {
-      if (body !== null && !(body instanceof Uint8Array)) body.cancel();
-      this.#out.writeHead(form.head);
-      ended("complete");
-    } else if (body instanceof Uint8Array) {
-      this.#out.writeHead(form.head, body);
-      this.#whenSent(sent, form.keepAlive);
-    } else {
-      this.#out.cork();
-      this.#out.writeHead(form.head);
-      sendBody(this.#out, body, form.coding, ended);
-      this.#out.uncork();
-    }
+    });
+    this.#out.uncork();
   }
 
   /** Sends what a script says in place of a response's own bytes. */
@@ -349,13 +363,8 @@ export class ClientConnection implements SocketEvents {
         case "complete":
           this.#out.whenEmpty(() => this.#sent(sent, keepAlive));
           return;
-        case "half_close":
-          this.#out.whenEmpty(() => {
-            this.#socket.shutdown();
-            this.#over(sent, "complete");
-          });
-          return;
         case "close":
+        case "half_close":
         case "reset":
           this.#over(sent, "cut");
           this.#finish(step.kind);
@@ -373,12 +382,18 @@ export class ClientConnection implements SocketEvents {
     tunnel.open({ socket: this.#socket, out: this.#out, ended: () => this.#over(this.#response, "complete") });
     const behind = this.#behind;
     this.#behind = [];
+    if (this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
+    this.#behindBytes = 0;
     for (const bytes of behind) tunnel.toTarget(bytes);
   }
 
   #whenSent(sent: Sent, keepAlive: boolean): void {
     if (this.#out.isEmpty) this.#sent(sent, keepAlive);
-    else this.#out.whenEmpty(() => this.#sent(sent, keepAlive));
+    else this.#whenEmpty(sent, keepAlive);
+  }
+
+  #whenEmpty(sent: Sent, keepAlive: boolean): void {
+    this.#out.whenEmpty(() => this.#sent(sent, keepAlive));
   }
 
   #sent(sent: Sent, keepAlive: boolean): void {
@@ -419,12 +434,12 @@ export class ClientConnection implements SocketEvents {
   }
 
   /** Ends the connection, after what has been written. */
-  #finish(how: BodyCut["by"]): void {
-    this.#enter("lingering");
+  #finish(how: BodyCut["by"] | "half_close"): void {
+    this.#enter(how === "half_close" ? "half_closed" : "lingering");
     if (this.#isBodyPaused || this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
     this.#behind = [];
     this.#out.whenEmpty(() => {
-      if (how === "close") this.#socket.shutdown();
+      if (how !== "reset") this.#socket.shutdown();
       else if (this.#out.bytesWritten === 0) resetSocket(this.#socket);
       else setTimeout(() => resetSocket(this.#socket), RESET_DELAY_MS);
     });

@@ -1,10 +1,11 @@
 import type { ForwardFailure, ForwardRequest, OpenResponse, TlsIdentity } from "../../core/exchange.ts";
-import { type ConnectOptions, connect } from "./connect.ts";
-import { fieldLine, requestLine } from "./http1/writer.ts";
+import { type ConnectOptions, connect, refused } from "./connect.ts";
+import { fieldLine, receivedLine, requestLine } from "./http1/writer.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { Pool } from "./pool.ts";
-import { type Answer, type RequestForm, UpstreamConnection, type UpstreamTimeouts } from "./upstream-connection.ts";
+import type { BodyCoding } from "./send-body.ts";
+import { type Answer, type Sendable, UpstreamConnection, type UpstreamTimeouts } from "./upstream-connection.ts";
 
 export type ForwardOptions = ConnectOptions &
   UpstreamTimeouts & {
@@ -21,42 +22,82 @@ export function createForward(options: ForwardOptions): Forward {
   const pool = new Pool();
   const keyed = originKeys(options.environment);
 
-  const overNew = async (request: ForwardRequest, form: RequestForm, { origin, key }: Keyed): Promise<OpenResponse | ForwardFailure> => {
-    const connected = await connect(origin, options, request.signal);
-    if ("kind" in connected) return connected;
+  const overNew = async (sending: Sending): Promise<void> => {
+    const { request, to } = sending;
+    const connected = await connect(to.origin, options, request.signal);
+    if ("kind" in connected) {
+      sending.settled(connected);
+      return;
+    }
     const connection = new UpstreamConnection(
       connected.socket,
-      origin.authority,
+      to.origin.authority,
       options,
-      (idle) => pool.keep(key, idle),
-      (closed) => pool.remove(key, closed),
+      (idle) => pool.keep(to.key, idle),
+      (closed) => pool.remove(to.key, closed),
     );
     connected.socket.data = connection;
-    return new Promise((resolve) => connection.send(request, form, resolve as (answer: Answer) => void));
+    connection.send(sending);
   };
 
-  return (request) => {
-    const to = keyed(request.base, request.tls);
-    if (request.signal.aborted) return Promise.resolve({ kind: "failure", reason: "client_gone", detail: "the client has gone" });
-    const form = requestForm(request, to.origin);
-    const kept = pool.take(to.key);
-    if (kept === undefined) return overNew(request, form, to);
-    return new Promise((resolve) => {
-      kept.send(request, form, (answer) => {
-        if (answer !== "stale") resolve(answer);
-        else if (isRepeatable(request)) resolve(overNew(request, form, to));
-        else {
-          const detail = `${to.origin.authority} closed the kept connection as the request was sent`;
-          resolve({ kind: "failure", reason: "upstream_closed_early", detail });
-        }
-      });
+  return (request) =>
+    new Promise((resolve) => {
+      const to = keyed(request.base, request.tls);
+      const sending = new Sending(request, to, resolve, overNew);
+      if (request.signal.aborted) sending.settled({ kind: "failure", reason: "client_gone", detail: "the client has gone" });
+      else {
+        const kept = pool.take(to.key);
+        if (kept === undefined) void overNew(sending);
+        else kept.send(sending);
+      }
     });
-  };
 }
 
-/** May it be sent again when nobody knows whether it has been seen (RFC 9110 section 9.2.2)? */
-function isRepeatable({ method, body }: ForwardRequest): boolean {
-  return IDEMPOTENT.has(method) && (body === null || body instanceof Uint8Array);
+/** A request on its way, and whoever waits for its response. A class, because there is one for every request and closures cost more. */
+class Sending implements Sendable {
+  readonly request: ForwardRequest;
+  readonly to: Keyed;
+  readonly head: string;
+  readonly coding: BodyCoding;
+  readonly #resolve: (answer: OpenResponse | ForwardFailure) => void;
+  readonly #sendAgain: (sending: Sending) => void;
+
+  constructor(
+    request: ForwardRequest,
+    to: Keyed,
+    resolve: (answer: OpenResponse | ForwardFailure) => void,
+    sendAgain: (sending: Sending) => void,
+  ) {
+    const { head, coding } = requestForm(request, to.origin);
+    this.request = request;
+    this.to = to;
+    this.head = head;
+    this.coding = coding;
+    this.#resolve = resolve;
+    this.#sendAgain = sendAgain;
+  }
+
+  settled(answer: Answer): void {
+    const { request, to } = this;
+    if (answer !== "stale" && answer !== "unsent") this.#resolve(ofTarget(answer, to.origin));
+    else if (isRepeatable(request, answer)) this.#sendAgain(this);
+    else {
+      const detail = `${to.origin.authority} closed the kept connection as the request was sent`;
+      this.#resolve({ kind: "failure", reason: "upstream_closed_early", detail });
+    }
+  }
+}
+
+/** May it be sent again (RFC 9110 section 9.2.2)? A body that has been read as it came is gone. */
+function isRepeatable({ method, body }: ForwardRequest, answer: "stale" | "unsent"): boolean {
+  return (answer === "unsent" || IDEMPOTENT.has(method)) && (body === null || body instanceof Uint8Array);
+}
+
+/** A proxy that is asked for a plain target asks for credentials in the target's place. */
+function ofTarget(answer: OpenResponse | ForwardFailure, { proxy, isTls, authority }: Origin): OpenResponse | ForwardFailure {
+  if (proxy === undefined || isTls || "kind" in answer || answer.status !== 407) return answer;
+  if (answer.body !== null && !(answer.body instanceof Uint8Array)) answer.body.cancel();
+  return { kind: "failure", reason: "upstream_refused", detail: refused(proxy, answer.status, authority) };
 }
 
 type Keyed = { readonly origin: Origin; readonly key: string };
@@ -85,17 +126,23 @@ function originKeys(environment: ForwardOptions["environment"]): (base: string, 
   };
 }
 
-function requestForm({ method, target, headers, body, upgrade }: ForwardRequest, origin: Origin): RequestForm {
+/** Whoever has the body already, or has asked for it, asks nobody for `100 Continue`. */
+function isContinueExpected(name: string, value: string): boolean {
+  return name.toLowerCase() === "expect" && value.toLowerCase() === "100-continue";
+}
+
+function requestForm({ method, target, headers, body, upgrade }: ForwardRequest, origin: Origin): Pick<Sendable, "head" | "coding"> {
   const isChunked = body !== null && !(body instanceof Uint8Array) && !(body instanceof IncomingBody && body.framing.kind === "length");
   const isExpecting = body instanceof IncomingBody && body.isHeldBack;
   let lines = "";
   let hasHost = false;
-  for (const [name, value] of headers) {
+  for (const field of headers) {
+    const [name, value] = field;
     if (name.length === 4 && name.toLowerCase() === "host") {
       // The target's own, where the client's stood and as it was spelled.
       lines += fieldLine(name, origin.authority);
       hasHost = true;
-    } else if (isExpecting || name.length !== 6 || name.toLowerCase() !== "expect") lines += fieldLine(name, value);
+    } else if (isExpecting || name.length !== 6 || !isContinueExpected(name, value)) lines += receivedLine(field);
   }
   if (!hasHost) lines = fieldLine("Host", origin.authority) + lines;
   if (isChunked) lines += fieldLine("Transfer-Encoding", "chunked");
@@ -103,7 +150,8 @@ function requestForm({ method, target, headers, body, upgrade }: ForwardRequest,
   // A proxy that is asked for a plain target gets the whole URL (RFC 9112 section 3.2.2).
   const isProxied = origin.proxy !== undefined && !origin.isTls;
   if (isProxied && origin.proxy?.authorization !== undefined) lines += fieldLine("Proxy-Authorization", origin.proxy.authorization);
-  const path = origin.basePath + target;
+  // `*` is the whole server, and of an absolute-form no path at all (RFC 9112 section 3.2.4).
+  const path = target !== "*" ? origin.basePath + target : isProxied ? "" : "*";
   return {
     head: `${requestLine(method, isProxied ? `http://${origin.authority}${path}` : path)}${lines}\r\n`,
     coding: !isChunked ? "payload" : body instanceof IncomingBody ? "as-received" : "chunked",

@@ -27,6 +27,11 @@ export class Outgoing {
     return this.#queue.length === 0;
   }
 
+  /** What the system has taken. */
+  get bytesSent(): number {
+    return this.bytesWritten - this.#queuedBytes;
+  }
+
   write(bytes: Uint8Array): void {
     if (this.#isOver || bytes.length === 0) return;
     this.bytesWritten += bytes.length;

@@ -6,13 +6,25 @@ const NOTHING = new Uint8Array();
 /** No body, and no framing that announces one. */
 export const NO_REQUEST_BODY: RequestBody = { lengthBytes: 0, whole: async () => NOTHING, forward: () => null };
 
-/** A body that came together with its head. */
-export function wholeRequestBody(bytes: Uint8Array): RequestBody {
-  return {
-    lengthBytes: bytes.length,
-    whole: async (bytesMax) => (bytes.length <= bytesMax ? bytes : undefined),
-    forward: () => bytes,
-  };
+/** A body that came together with its head, as most do. */
+export class WholeRequestBody implements RequestBody {
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get lengthBytes(): number {
+    return this.#bytes.length;
+  }
+
+  async whole(bytesMax: number): Promise<Uint8Array | undefined> {
+    return this.#bytes.length <= bytesMax ? this.#bytes : undefined;
+  }
+
+  forward(): Uint8Array {
+    return this.#bytes;
+  }
 }
 
 /** A body that is still coming. Nothing of it is kept unless somebody asks for the whole. */

@@ -4,16 +4,23 @@ import { fieldValues, hasOption } from "./http1/fields.ts";
 import type { MessageEvent, MessageHead, StatusLine } from "./http1/message.ts";
 import { responseReader } from "./http1/reader.ts";
 import { IncomingBody } from "./incoming-body.ts";
-import { POOL_IDLE_MS } from "./limits.ts";
+import { INTERIM_RESPONSES_MAX, POOL_IDLE_MS } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
 import { type BodyCoding, sendBody } from "./send-body.ts";
-import { closeSocket, resetSocket, type Socket, type SocketEvents } from "./socket.ts";
+import { closeSocket, resetSocket, type Socket, type SocketError, type SocketEvents } from "./socket.ts";
+import { tlsDetail } from "./tls.ts";
 import { Tunnel } from "./tunnel.ts";
 
 type ResponseHead = MessageHead<StatusLine>;
 
-/** How a request goes on the wire. */
-export type RequestForm = { readonly head: string; readonly coding: BodyCoding };
+/** A request as it goes on the wire, and what is done with its answer. */
+export type Sendable = {
+  readonly request: ForwardRequest;
+  readonly head: string;
+  readonly coding: BodyCoding;
+  /** Called once: with the response when its head has come, or with the reason why none does. */
+  readonly settled: (answer: Answer) => void;
+};
 
 export type UpstreamTimeouts = {
   /** From the request's last byte to the head of the response; 0 = no limit. */
@@ -22,8 +29,11 @@ export type UpstreamTimeouts = {
   readonly idleMs: number;
 };
 
-/** `stale`: the connection was closed by the target before it saw the request; it is safe to send it again. */
-export type Answer = OpenResponse | ForwardFailure | "stale";
+/**
+ * A kept connection that the target had closed before it answered. `unsent`: nothing of the request has left; `stale`: nobody knows
+ * whether the target has seen it.
+ */
+export type Answer = OpenResponse | ForwardFailure | "stale" | "unsent";
 
 /** One connection to a target: one request at a time, each answered before the next. */
 export class UpstreamConnection implements SocketEvents {
@@ -36,10 +46,20 @@ export class UpstreamConnection implements SocketEvents {
   readonly #closed: (connection: UpstreamConnection) => void;
   readonly #reader = responseReader(() => this.#request?.method ?? "GET");
   #request: ForwardRequest | undefined;
-  #settle: ((answer: Answer) => void) | undefined;
+  /** Whose answer is still waited for. */
+  #waiting: Sendable | undefined;
+  /** One for all requests of the connection. */
+  readonly #abandonAborted = () => {
+    if (this.#request?.signal.aborted) this.#abandon();
+  };
   #body: IncomingBody | undefined;
   #tunnel: Tunnel | undefined;
   #isRequestSent = true;
+  /** Interim responses to the present request. */
+  #interims = 0;
+  /** Bytes of the requests before this one. */
+  #bytesBefore = 0;
+  #tlsError: SocketError | undefined;
   #isReused = false;
   #canBeKept = false;
   #isOver = false;
@@ -63,24 +83,27 @@ export class UpstreamConnection implements SocketEvents {
     this.#closed = closed;
   }
 
-  /** Sends a request; `settle` gets its response when the head has come. */
-  send(request: ForwardRequest, { head, coding }: RequestForm, settle: (answer: Answer) => void): void {
+  /** Sends a request. */
+  send(sendable: Sendable): void {
+    const { request, head } = sendable;
     const { body } = request;
     this.#request = request;
-    this.#settle = settle;
+    this.#waiting = sendable;
     this.#canBeKept = false;
     this.#isRequestSent = false;
-    request.signal.addEventListener("abort", () => {
-      if (this.#request === request) this.#abandon();
-    });
+    this.#interims = 0;
+    this.#bytesBefore = this.#out.bytesWritten;
+    request.signal.addEventListener("abort", this.#abandonAborted);
     if (body === null || body instanceof Uint8Array) {
       this.#out.writeHead(head, body ?? undefined);
       this.#requestSent();
-      return;
-    }
+    } else this.#sendArriving(sendable);
+  }
+
+  #sendArriving({ request, head, coding }: Sendable): void {
     this.#out.cork();
     this.#out.writeHead(head);
-    sendBody(this.#out, body, coding, (how) => {
+    sendBody(this.#out, request.body, coding, (how) => {
       if (this.#request !== request) return;
       if (how === "complete") this.#requestSent();
       else this.#abandon();
@@ -130,6 +153,11 @@ export class UpstreamConnection implements SocketEvents {
     this.#out.flush();
   }
 
+  /** An alert: with TLS 1.3 a missing client certificate is told behind the handshake. */
+  error(error: SocketError): void {
+    this.#tlsError = error;
+  }
+
   /** Ends an idle connection. */
   discard(): void {
     this.#isOver = true;
@@ -154,9 +182,9 @@ export class UpstreamConnection implements SocketEvents {
           this.#canBeKept =
             event.head.framing.kind !== "close" && event.head.minor === 1 && !hasOption(event.head.headers, "connection", "close");
           this.#keptMs(event.head.headers);
-          if (next?.kind === "end") return this.#whole(event.head, event.head.framing.kind === "none" ? null : NOTHING, next.rest);
-          if (next?.kind === "data" && last?.kind === "end" && event.head.framing.kind === "length")
-            return this.#whole(event.head, next.raw, last.rest);
+          const framing = event.head.framing.kind;
+          if (next?.kind === "end" && framing !== "chunked") return this.#whole(event.head, framing === "none" ? null : NOTHING, next.rest);
+          if (next?.kind === "data" && last?.kind === "end" && framing === "length") return this.#whole(event.head, next.raw, last.rest);
           this.#body = this.#incoming(event.head);
           this.#answer(responseOf(event.head, this.#body));
           this.#limitIdle();
@@ -190,19 +218,24 @@ export class UpstreamConnection implements SocketEvents {
   }
 
   #interim({ status, reason, headers }: ResponseHead, rest: Uint8Array): Uint8Array {
+    // Whoever says this has seen the request.
+    this.#isReused = false;
     if (status !== 101) {
+      if (++this.#interims > INTERIM_RESPONSES_MAX) return this.#refuse(`sent more than ${INTERIM_RESPONSES_MAX} interim responses`);
       this.#request?.interim?.({ status, reason, headers });
       return rest;
     }
     this.#clearTimer();
-    if (this.#request?.upgrade === undefined) {
-      this.#answer(this.#failure("upstream_protocol", `${this.#authority} switched protocols without being asked`));
-      this.#over();
-      resetSocket(this.#socket);
-      return NOTHING;
-    }
+    if (this.#request?.upgrade === undefined) return this.#refuse("switched protocols without being asked");
     this.#tunnel = new Tunnel(this.#socket, this.#out, rest);
     this.#answer({ status, reason, headers, body: null, tunnel: this.#tunnel });
+    return NOTHING;
+  }
+
+  #refuse(what: string): Uint8Array {
+    this.#answer(this.#failure("upstream_protocol", `${this.#authority} ${what}`));
+    this.#over();
+    resetSocket(this.#socket);
     return NOTHING;
   }
 
@@ -214,9 +247,13 @@ export class UpstreamConnection implements SocketEvents {
 
   #incoming({ framing }: ResponseHead): IncomingBody {
     return new IncomingBody(framing, {
-      pause: () => this.#socket.pause(),
+      // A target that is not read cannot be late.
+      pause: () => {
+        this.#clearTimer();
+        this.#socket.pause();
+      },
       resume: () => {
-        this.#timer?.refresh();
+        if (this.#body !== undefined) this.#limitIdle();
         this.#socket.resume();
       },
       cancel: () => this.#abandon(),
@@ -228,6 +265,8 @@ export class UpstreamConnection implements SocketEvents {
   /** The response is complete. More than it owed makes the connection useless, and so does a request that is still being sent. */
   #finished(rest: Uint8Array): void {
     this.#clearTimer();
+    // An upload that waits for a target which reads no more would keep its client from reading the answer.
+    if (!this.#isRequestSent) this.#cancelUpload();
     this.#request = undefined;
     if (this.#canBeKept && this.#isRequestSent && rest.length === 0 && !this.#isOver) {
       this.#idle(this);
@@ -235,6 +274,11 @@ export class UpstreamConnection implements SocketEvents {
     }
     this.#over();
     closeSocket(this.#socket);
+  }
+
+  #cancelUpload(): void {
+    const body = this.#request?.body;
+    if (body instanceof IncomingBody) body.cancel();
   }
 
   /** Nobody waits any more. */
@@ -252,18 +296,21 @@ export class UpstreamConnection implements SocketEvents {
     if (this.#isOver) return;
     const body = this.#body;
     this.#body = undefined;
-    const isUntouched = this.#isReused && this.#reader.isBetween();
-    this.#answer(
-      isUntouched ? "stale" : this.#failure("upstream_closed_early", `${this.#authority} closed the connection before it had answered`),
-    );
+    this.#answer(this.#unanswered());
     this.#over();
     body?.broken(how);
   }
 
+  #unanswered(): Answer {
+    if (this.#isReused && this.#reader.isBetween()) return this.#out.bytesSent === this.#bytesBefore ? "unsent" : "stale";
+    if (this.#tlsError?.code === "EPROTO") return this.#failure("upstream_tls", tlsDetail(this.#authority, this.#tlsError));
+    return this.#failure("upstream_closed_early", `${this.#authority} closed the connection before it had answered`);
+  }
+
   #answer(answer: Answer): void {
-    const settle = this.#settle;
-    this.#settle = undefined;
-    settle?.(answer);
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.settled(answer);
   }
 
   #over(): void {
@@ -275,7 +322,7 @@ export class UpstreamConnection implements SocketEvents {
   }
 
   #limit(ms: number, option: string, what: string): void {
-    if (ms === 0 || this.#settle === undefined) return;
+    if (ms === 0 || this.#waiting === undefined) return;
     this.#timer = setTimeout(() => {
       this.#answer(this.#failure("upstream_timeout", `${this.#authority} did not send ${what} within ${ms / 1_000} s (${option})`));
       const body = this.#body;

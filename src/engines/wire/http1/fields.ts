@@ -3,7 +3,7 @@ import { isFieldValue, isSpaceOrTab, listMembers, tokenEnd } from "./grammar.ts"
 import { FIELDS_MAX } from "./limits.ts";
 import { type MessageError, messageError } from "./message.ts";
 
-export type Field = readonly [name: string, value: string];
+export type Field = readonly [name: string, value: string, line: string];
 
 const FOLDED = messageError("folded_field", "a header line begins with white space (obsolete line folding)");
 const BAD_NAME = messageError(
@@ -24,7 +24,7 @@ export function readField(text: string, start: number, end: number, onto: Field[
   while (to > from && isSpaceOrTab(text.charCodeAt(to - 1))) to--;
   if (!isFieldValue(text, from, to)) return BAD_VALUE;
   if (onto.length === FIELDS_MAX) return TOO_MANY;
-  onto.push([text.slice(start, colon), text.slice(from, to)]);
+  onto.push([text.slice(start, colon), text.slice(from, to), text.slice(start, end + 2)]);
   return undefined;
 }
 

@@ -1,3 +1,4 @@
+import type { HeaderList } from "../../../core/headers.ts";
 import { type BodyReader, bodyReader } from "./body.ts";
 import { type Field, readField } from "./fields.ts";
 import { requestFraming, responseFraming } from "./framing.ts";
@@ -8,7 +9,6 @@ import {
   isMessageError,
   type MessageError,
   type MessageEvent,
-  type MessageHead,
   messageError,
   type RequestLine,
   type StatusLine,
@@ -53,14 +53,9 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 const NOTHING = new Uint8Array();
 const NO_TRAILERS: readonly Field[] = [];
 
-type ReadHead<StartLine> = {
-  readonly lines: readonly string[];
-  readonly startLine: StartLine | undefined;
-  /** Of all lines but the first. */
-  readonly fields: readonly Field[];
-};
+type ReadStart<StartLine> = { readonly line: string | undefined; readonly startLine: StartLine | undefined };
 
-const NOTHING_READ: ReadHead<never> = { lines: [], startLine: undefined, fields: [] };
+const NO_START_READ: ReadStart<never> = { line: undefined, startLine: undefined };
 
 function messageReader<StartLine>(
   /** What cannot be HTTP, such as a TLS handshake, is refused at its first byte: its sender would wait for an answer without end. */
@@ -70,9 +65,9 @@ function messageReader<StartLine>(
 ): MessageReader<StartLine> {
   let startLine: StartLine | undefined;
   let fields: Field[] = [];
-  let lines: string[] = [];
-  /** The head before this one: its lines with their CRLF, and what they were read as. */
-  let last: ReadHead<StartLine> = NOTHING_READ;
+  /** Of the head before this one: its first line with its CRLF, and what it was read as, and its fields. */
+  let lastStart: ReadStart<StartLine> = NO_START_READ;
+  let lastFields: readonly Field[] = [];
   /** Text of the head that has come and is not a complete line. */
   let held = "";
   let headBytes = 0;
@@ -87,12 +82,11 @@ function messageReader<StartLine>(
     hasFailed = true;
     held = "";
     fields = [];
-    lines = [];
-    last = NOTHING_READ;
+    lastFields = [];
     body = undefined;
     return { kind: "error", error };
   };
-  const end = (bytes: Buffer, raw: Uint8Array, trailers: readonly Field[] | MessageHead<StartLine>["headers"], next: number) => {
+  const end = (bytes: Buffer, raw: Uint8Array, trailers: HeaderList, next: number) => {
     body = undefined;
     const rest = next === bytes.length ? NOTHING : bytes.subarray(next);
     return { kind: "end", raw, trailers, rest } as const;
@@ -110,11 +104,11 @@ function messageReader<StartLine>(
     // To look into a long line each time that some bytes of it come would be to copy it each time.
     while (before === 0 || at > 0 || came.includes("\n")) {
       // What has been read once is not read again: the next head on a connection has most lines of the one before.
-      const known = before > 0 && at === 0 ? undefined : last.lines[lines.length];
+      const field = startLine === undefined ? undefined : lastFields[fields.length];
+      const known = before > 0 && at === 0 ? undefined : startLine === undefined ? lastStart.line : field?.[2];
       if (known !== undefined && text.startsWith(known, at)) {
-        if (startLine === undefined) startLine = last.startLine;
-        else fields.push(last.fields[lines.length - 1] as Field);
-        lines.push(known);
+        if (startLine === undefined) startLine = lastStart.startLine;
+        else fields.push(field as Field);
         headBytes += known.length;
         at += known.length;
         if (headBytes > HEAD_BYTES_MAX) return LONG_HEAD;
@@ -133,7 +127,7 @@ function messageReader<StartLine>(
           const line = readStartLine(text.slice(at, lineEnd));
           if (isMessageError(line as object)) return line as MessageError;
           startLine = line as StartLine;
-          lines.push(text.slice(at, feed + 1));
+          lastStart = { line: text.slice(at, feed + 1), startLine };
         } else if (++emptyLines > EMPTY_LINES_MAX) return NO_START;
       } else if (isEmpty) {
         held = "";
@@ -141,7 +135,6 @@ function messageReader<StartLine>(
       } else {
         const error = readField(text, at, lineEnd, fields);
         if (error !== undefined) return error;
-        lines.push(text.slice(at, feed + 1));
       }
       at = feed + 1;
     }
@@ -163,10 +156,9 @@ function messageReader<StartLine>(
         const found = framingOf(startLine as StartLine, fields);
         if (isMessageError(found)) return [fail(found)];
         events.push({ kind: "head", head: { ...(startLine as StartLine), headers: fields, framing: found } });
-        last = { lines, startLine, fields };
+        lastFields = fields;
         startLine = undefined;
         fields = [];
-        lines = [];
         headBytes = 0;
         emptyLines = 0;
         framing = found.kind;

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import type { HeaderList } from "../../../core/headers.ts";
+import type { HeaderField, HeaderList } from "../../../core/headers.ts";
 
 /** A request head (RFC 9112 section 3) as Latin-1 text, so that every byte that was read is the byte that is written. */
 export function requestHead(method: string, target: string, headers: HeaderList): string {
@@ -24,9 +24,14 @@ export function fieldLine(name: string, value: string): string {
   return `${name}: ${value}\r\n`;
 }
 
+/** As it came, where it came from a wire. */
+export function receivedLine(field: HeaderField): string {
+  return field[2] ?? fieldLine(field[0], field[1]);
+}
+
 export function fieldLines(headers: HeaderList): string {
   let lines = "";
-  for (const [name, value] of headers) lines += fieldLine(name, value);
+  for (const field of headers) lines += receivedLine(field);
   return lines;
 }
 

@@ -348,3 +348,21 @@ describe("a reader", () => {
     }
   });
 });
+
+describe("a field keeps the line that it came in", () => {
+  const head = (text: string) => `GET / HTTP/1.1\r\n${text}\r\n`;
+  const lines = (bytes: string, size: number) =>
+    eventsOf(requestReader(), inBlocks(latin1(bytes), size)).flatMap((event) =>
+      event.kind === "head" ? [event.head.headers.map(([, , line]) => line).join("")] : [],
+    );
+
+  test.each([1, 5, 1_000])("in blocks of %i bytes, also where the next head repeats some lines and not others", (size) => {
+    const heads = [
+      "Host:a\r\nX-A: \t 1 \r\nx-b:2\r\n",
+      "Host:a\r\nX-A: \t 2 \r\nx-b:2\r\n",
+      "Host:a\r\nx-b:2\r\n",
+      "Host:a\r\nx-b:2\r\nX-A: \t 1 \r\n",
+    ];
+    expect(lines(heads.map(head).join(""), size)).toEqual(heads);
+  });
+});

@@ -1,3 +1,4 @@
+import type { HeaderList } from "../../../../src/core/headers.ts";
 import type { MessageEvent } from "../../../../src/engines/wire/http1/message.ts";
 import type { MessageReader } from "../../../../src/engines/wire/http1/reader.ts";
 
@@ -42,8 +43,14 @@ export function plain<StartLine>(events: readonly MessageEvent<StartLine>[]): re
       const last = found.at(-1);
       if (last?.kind === "data") Object.assign(last, { raw: last.raw + raw, payload: last.payload + payload });
       else found.push({ kind: "data", raw, payload });
-    } else if (event.kind === "end") found.push({ kind: "end", raw: textOf(event.raw), trailers: event.trailers });
+    } else if (event.kind === "end") found.push({ kind: "end", raw: textOf(event.raw), trailers: pairs(event.trailers) });
+    else if (event.kind === "head") found.push({ kind: "head", head: { ...event.head, headers: pairs(event.head.headers) } });
     else found.push({ ...event });
   }
   return found;
+}
+
+/** Without the lines that the fields came in. */
+function pairs(fields: HeaderList): readonly (readonly [string, string])[] {
+  return fields.map(([name, value]) => [name, value]);
 }
