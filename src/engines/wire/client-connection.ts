@@ -35,9 +35,9 @@ const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 
 /**
  * What the connection waits for: the next request, the rest of a head, the rest of a body, nothing from the client (it is being
- * answered), or its end.
+ * answered), or its end: for a while, or until the client leaves.
  */
-type Phase = "idle" | "head" | "body" | "answering" | "tunnel" | "lingering" | "over";
+type Phase = "idle" | "head" | "body" | "answering" | "tunnel" | "lingering" | "half_closed" | "over";
 
 /** One connection from a client: requests in, one answered after the other (RFC 9112 section 9.3). */
 export class ClientConnection implements SocketEvents {
@@ -89,6 +89,7 @@ export class ClientConnection implements SocketEvents {
         this.#tunnel?.toTarget(bytes);
         break;
       case "lingering":
+      case "half_closed":
       case "over":
         break;
     }
@@ -138,6 +139,7 @@ export class ClientConnection implements SocketEvents {
         break;
       case "answering":
       case "tunnel":
+      case "half_closed":
       case "over":
         break;
     }
@@ -145,7 +147,8 @@ export class ClientConnection implements SocketEvents {
 
   /** No further request: closes now where none is being answered. */
   drainConnection(): void {
-    if (this.#phase === "idle" || (this.#phase === "head" && this.#reader.isBetween())) closeSocket(this.#socket);
+    const isIdle = this.#phase === "idle" || this.#phase === "half_closed" || (this.#phase === "head" && this.#reader.isBetween());
+    if (isIdle) closeSocket(this.#socket);
   }
 
   breakOff(): void {
@@ -165,10 +168,18 @@ export class ClientConnection implements SocketEvents {
       switch (event.kind) {
         case "head": {
           const [next, last] = [events[index + 1], events[index + 2]];
-          if (next?.kind === "end") this.#begin(event.head, event.head.framing.kind === "none" ? "none" : new Uint8Array(), next.rest);
-          else if (next?.kind === "data" && last?.kind === "end" && event.head.framing.kind === "length")
-            this.#begin(event.head, next.raw, last.rest);
+          const framing = event.head.framing.kind;
+          // Chunks, and be it the last one alone, go on as they came.
+          if (next?.kind === "end" && framing !== "chunked")
+            this.#begin(event.head, framing === "none" ? "none" : new Uint8Array(), next.rest);
+          else if (next?.kind === "data" && last?.kind === "end" && framing === "length") this.#begin(event.head, next.raw, last.rest);
           else {
+            // Of damage that came with the head no target sees anything.
+            const damage = events[events.length - 1];
+            if (damage?.kind === "error") {
+              this.#refuseMessage(damage.error);
+              return;
+            }
             this.#begin(event.head, "arriving", undefined);
             break;
           }
@@ -306,7 +317,7 @@ export class ClientConnection implements SocketEvents {
     const sent = { body, done };
     if (damage !== undefined) {
       const bytes = Buffer.from(form.head, "latin1");
-      void this.#perform(damage(wirePieces(bytes, form.coding === "none" ? null : body, form.coding)), sent, form.keepAlive);
+      void this.#perform(damage(wirePieces(bytes, body, form.coding)), sent, form.keepAlive);
       return;
     }
     this.#isHeadSent = true;
@@ -348,13 +359,8 @@ export class ClientConnection implements SocketEvents {
         case "complete":
           this.#out.whenEmpty(() => this.#sent(sent, keepAlive));
           return;
-        case "half_close":
-          this.#out.whenEmpty(() => {
-            this.#socket.shutdown();
-            this.#over(sent, "complete");
-          });
-          return;
         case "close":
+        case "half_close":
         case "reset":
           this.#over(sent, "cut");
           this.#finish(step.kind);
@@ -413,12 +419,12 @@ export class ClientConnection implements SocketEvents {
   }
 
   /** Ends the connection, after what has been written. */
-  #finish(how: BodyCut["by"]): void {
-    this.#enter("lingering");
+  #finish(how: BodyCut["by"] | "half_close"): void {
+    this.#enter(how === "half_close" ? "half_closed" : "lingering");
     if (this.#isBodyPaused || this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
     this.#behind = [];
     this.#out.whenEmpty(() => {
-      if (how === "close") this.#socket.shutdown();
+      if (how !== "reset") this.#socket.shutdown();
       else if (this.#out.bytesWritten === 0) resetSocket(this.#socket);
       else setTimeout(() => resetSocket(this.#socket), RESET_DELAY_MS);
     });

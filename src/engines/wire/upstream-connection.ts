@@ -157,9 +157,9 @@ export class UpstreamConnection implements SocketEvents {
           this.#canBeKept =
             event.head.framing.kind !== "close" && event.head.minor === 1 && !hasOption(event.head.headers, "connection", "close");
           this.#keptMs(event.head.headers);
-          if (next?.kind === "end") return this.#whole(event.head, event.head.framing.kind === "none" ? null : NOTHING, next.rest);
-          if (next?.kind === "data" && last?.kind === "end" && event.head.framing.kind === "length")
-            return this.#whole(event.head, next.raw, last.rest);
+          const framing = event.head.framing.kind;
+          if (next?.kind === "end" && framing !== "chunked") return this.#whole(event.head, framing === "none" ? null : NOTHING, next.rest);
+          if (next?.kind === "data" && last?.kind === "end" && framing === "length") return this.#whole(event.head, next.raw, last.rest);
           this.#body = this.#incoming(event.head);
           this.#answer(responseOf(event.head, this.#body));
           this.#limitIdle();
