@@ -9,5 +9,5 @@ export const duplicateHead: WireFault = {
   parameters: {},
   needsRawSockets: ALWAYS,
   acts: "wire",
-  start: () => (piece) => (piece.part === "head" ? [passPiece(piece), { kind: "write", bytes: piece.bytes }] : [passPiece(piece)]),
+  start: () => (piece) => (piece.part === "head" ? [passPiece(piece), passPiece(piece)] : [passPiece(piece)]),
 };

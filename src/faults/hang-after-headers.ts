@@ -1,5 +1,5 @@
 import type { WireFault } from "../core/fault.ts";
-import { ALWAYS, passPiece } from "./helpers/wire.ts";
+import { ALWAYS, bodyEndOf, headText, passPiece } from "./helpers/wire.ts";
 
 export const hangAfterHeaders: WireFault = {
   name: "hang_after_headers",
@@ -9,5 +9,11 @@ export const hangAfterHeaders: WireFault = {
   parameters: {},
   needsRawSockets: ALWAYS,
   acts: "wire",
-  start: () => (piece) => [passPiece(piece), { kind: "hang" }],
+  start:
+    ({ exchange }) =>
+    (piece) => {
+      // Whoever waits for no body would not notice.
+      const isWhole = piece.part !== "head" || (bodyEndOf(headText(piece), exchange.method) ?? 0) === 0;
+      return isWhole ? [passPiece(piece)] : [passPiece(piece), { kind: "hang" }];
+    },
 };

@@ -1,6 +1,6 @@
 import type { Action, WireFault } from "../core/fault.ts";
 import { numberOf } from "./helpers/parameters.ts";
-import { ALWAYS, passPiece } from "./helpers/wire.ts";
+import { ALWAYS, passPiece, rewritePiece } from "./helpers/wire.ts";
 
 export const slowHead: WireFault = {
   name: "slow_head",
@@ -17,7 +17,8 @@ export const slowHead: WireFault = {
     return (piece) => {
       if (piece.part !== "head") return [passPiece(piece)];
       return Array.from(piece.bytes).flatMap((_, index): Action[] => [
-        { kind: "write", bytes: piece.bytes.subarray(index, index + 1) },
+        // Still a part of the head: the pauses of two such faults add up.
+        rewritePiece(piece, piece.bytes.subarray(index, index + 1)),
         { kind: "delay", ms },
       ]);
     };

@@ -1,6 +1,6 @@
 import type { Action, WireFault } from "../core/fault.ts";
 import { numberOf, textOf } from "./helpers/parameters.ts";
-import { ALWAYS, headText, lengthIn, passPiece } from "./helpers/wire.ts";
+import { ALWAYS, type BodyEnd, bodyEndOf, headText, passPiece } from "./helpers/wire.ts";
 
 export const truncateBody: WireFault = {
   name: "truncate_body",
@@ -13,26 +13,27 @@ export const truncateBody: WireFault = {
   },
   needsRawSockets: ALWAYS,
   acts: "wire",
-  start({ parameters }) {
-    const asked = numberOf(parameters, "bytes");
+  start({ exchange, parameters }) {
     const end: Action = { kind: textOf(parameters, "by") === "reset" ? "reset" : "close" };
-    let allowed = asked;
+    let bodyEnd: BodyEnd | undefined;
+    /** Bytes of the body that may still come. */
+    let left = numberOf(parameters, "bytes");
     return (piece) => {
-      if (piece.part === "head") {
-        const length = lengthIn(headText(piece));
-        allowed ??= length === undefined ? undefined : Math.floor(length / 2);
+      const { part, bytes, payload } = piece;
+      if (part === "head") {
+        bodyEnd = bodyEndOf(headText(piece), exchange.method);
+        if (typeof bodyEnd === "number") left ??= Math.floor(bodyEnd / 2);
         return [passPiece(piece)];
       }
-      // A body that was shorter than asked for: at least its proper end is missing.
-      if (piece.part === "end") return [end];
-      const { bytes, payload } = piece;
-      allowed ??= Math.floor(payload.length / 2);
-      if (payload.length <= allowed) {
-        allowed -= payload.length;
-        return [passPiece(piece)];
+      if (part === "end") {
+        // Of a body with a length nothing is missing here, and what was to come was more than there is.
+        const isMissing = (bodyEnd === "chunked" || bodyEnd === "connection") && (left ?? 0) === 0;
+        return isMissing ? [end] : [passPiece(piece)];
       }
-      const before = framingBefore(bytes, payload);
-      return [{ kind: "write", bytes: bytes.subarray(0, before + allowed) }, end];
+      left ??= Math.floor(payload.length / 2);
+      if (payload.length > left) return [{ kind: "write", bytes: bytes.subarray(0, framingBefore(bytes, payload) + left) }, end];
+      left -= payload.length;
+      return [passPiece(piece)];
     };
   },
 };

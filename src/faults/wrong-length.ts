@@ -1,6 +1,6 @@
 import type { WireFault } from "../core/fault.ts";
 import { numberOf, textOf } from "./helpers/parameters.ts";
-import { ALWAYS, bytesOf, headText, lengthIn, rewritePiece } from "./helpers/wire.ts";
+import { ALWAYS, type BodyEnd, bodyEndOf, bytesOf, headText, passPiece, rewritePiece } from "./helpers/wire.ts";
 
 /** What a stream is said to have, whose length nobody knows. */
 const STREAM_LENGTH = { less: 10, more: 1_000_000 } as const;
@@ -26,21 +26,30 @@ export const wrongLength: WireFault = {
   },
   needsRawSockets: ALWAYS,
   acts: "wire",
-  start({ parameters }) {
+  start({ exchange, parameters }) {
     const says = textOf(parameters, "says") === "less" ? "less" : "more";
     const by = numberOf(parameters, "by") ?? 10;
+    let bodyEnd: BodyEnd | undefined;
     return (piece) => {
-      if (piece.part === "body") return [rewritePiece(piece, piece.payload)];
-      if (piece.part === "end") return says === "more" ? [{ kind: "hang" }] : [];
-      const head = headText(piece);
-      const length = lengthIn(head);
-      const said = length === undefined ? STREAM_LENGTH[says] : says === "more" ? length + by : Math.max(0, length - by);
-      const field = `\r\ncontent-length: ${said}`;
-      const changed =
-        length === undefined
-          ? head.replace(/\r\n(transfer-encoding|connection):[^\r]*/gi, "").replace(/\r\n\r\n$/, `${field}\r\n\r\n`)
-          : head.replace(/\r\ncontent-length:[^\r]*/i, field);
-      return [rewritePiece(piece, bytesOf(changed))];
+      if (piece.part === "head") {
+        const head = headText(piece);
+        bodyEnd = bodyEndOf(head, exchange.method);
+        // There is nothing that a length could be wrong about.
+        if (bodyEnd === undefined || (bodyEnd === 0 && says === "less")) return [passPiece(piece)];
+        return [rewritePiece(piece, bytesOf(withLength(head, bodyEnd, says, by)))];
+      }
+      if (bodyEnd === undefined) return [passPiece(piece)];
+      if (piece.part === "body") return [typeof bodyEnd === "number" ? passPiece(piece) : rewritePiece(piece, piece.payload)];
+      if (says === "more") return [{ kind: "hang" }];
+      return typeof bodyEnd === "number" ? [passPiece(piece)] : [];
     };
   },
 };
+
+function withLength(head: string, bodyEnd: BodyEnd, says: "more" | "less", by: number): string {
+  if (typeof bodyEnd === "number") {
+    const said = says === "more" ? bodyEnd + by : Math.max(0, bodyEnd - by);
+    return head.replace(/(\r\ncontent-length:[ \t]*)\d+/i, `$1${said}`);
+  }
+  return head.replace(/\r\ntransfer-encoding:[^\r]*/gi, "").replace(/\r\n\r\n$/, `\r\nContent-Length: ${STREAM_LENGTH[says]}\r\n\r\n`);
+}

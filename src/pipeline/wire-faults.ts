@@ -12,13 +12,15 @@ export type WireFaults = {
   readonly skipped: () => readonly Skipped[];
 };
 
-/** The planned faults over the bytes of a response on one side; undefined where there are none. */
+/** The planned faults over the bytes of a response on one side, those that only pace last; undefined where there are none. */
 export function wireFaultsOf(
   faults: readonly Planned[],
   side: Rule["side"],
   performing: { readonly clock: Clock; readonly gone: Gone },
 ): WireFaults | undefined {
-  const group = faults.flatMap(({ rule, fault, context }) => (fault.acts === "wire" && rule.side === side ? [{ fault, context }] : []));
+  const group = faults
+    .flatMap(({ rule, fault, context }) => (fault.acts === "wire" && rule.side === side ? [{ fault, context }] : []))
+    .toSorted((one, other) => Number(other.fault.terminal) - Number(one.fault.terminal));
   if (group.length === 0) return undefined;
   const { script, hasActed } = damageBy(
     group.map(({ fault, context }) => fault.start(context)),

@@ -1,5 +1,6 @@
 import type { ForwardFailure, OpenResponse, WirePiece, WireScript, WireStep } from "../../core/exchange.ts";
 import type { Gone } from "../../core/gone.ts";
+import { endToEndHeaders } from "../../core/headers.ts";
 import type { WirePorts } from "../../core/ports.ts";
 import { responseReader } from "./http1/reader.ts";
 import { IncomingBody } from "./incoming-body.ts";
@@ -9,7 +10,7 @@ import { wirePieces } from "./wire-pieces.ts";
 /** What a target that answers so would put on the wire. */
 function pieces(response: OpenResponse, method: string): AsyncIterable<WirePiece> {
   const { head, coding } = responseForm(response, { method, minor: 1, keepAlive: true });
-  return wirePieces(Buffer.from(head, "latin1"), coding === "none" ? null : response.body, coding);
+  return wirePieces(Buffer.from(head, "latin1"), response.body, coding);
 }
 
 /** Reads the bytes of a script exactly as those of a target's connection are read. */
@@ -21,6 +22,10 @@ function reread(script: WireScript, method: string, signal: Gone): Promise<OpenR
   let isOver = false;
   let flowing = Promise.withResolvers<void>();
   flowing.resolve();
+  const over = () => {
+    isOver = true;
+    flowing.resolve();
+  };
 
   const incoming = (framing: IncomingBody["framing"]) =>
     new IncomingBody(framing, {
@@ -28,10 +33,7 @@ function reread(script: WireScript, method: string, signal: Gone): Promise<OpenR
         flowing = Promise.withResolvers<void>();
       },
       resume: () => flowing.resolve(),
-      cancel() {
-        isOver = true;
-        flowing.resolve();
-      },
+      cancel: over,
       wanted() {},
       isHeldBack: () => false,
     });
@@ -41,18 +43,18 @@ function reread(script: WireScript, method: string, signal: Gone): Promise<OpenR
         case "head": {
           const { status, reason, headers, framing } = event.head;
           body = framing.kind === "none" ? undefined : incoming(framing);
-          resolve({ status, reason, headers, body: body ?? null });
+          resolve({ status, reason, headers: endToEndHeaders(headers), body: body ?? null });
           break;
         }
         case "data":
           body?.arrived(event.raw, event.payload);
           break;
         case "end":
-          isOver = true;
+          over();
           body?.ended(event.raw);
           break;
         case "error":
-          isOver = true;
+          over();
           if (event.error.code === "incomplete_head")
             fail("upstream_closed_early", "the upstream closed the connection before it had answered");
           else fail("upstream_protocol", `the upstream did not answer in HTTP: ${event.error.message}`);
@@ -63,14 +65,16 @@ function reread(script: WireScript, method: string, signal: Gone): Promise<OpenR
   const perform = (step: WireStep): boolean => {
     switch (step.kind) {
       case "write":
-        if (step.bytes.length > 0) take(reader.read(Buffer.from(step.bytes)));
-        return !isOver;
+        // What comes behind the response is read by nobody, as that of a target is whose connection is closed.
+        if (step.bytes.length > 0 && !isOver) take(reader.read(Buffer.from(step.bytes)));
+        return true;
       case "complete":
-        // The connection stays open; whatever is missing never comes.
+        // The connection stays open, and whatever is missing never comes; unless its end is the end of the body.
+        if (body?.framing.kind === "close") take(reader.finish());
         return false;
       case "close":
       case "half_close":
-        take(reader.finish());
+        if (!isOver) take(reader.finish());
         fail("upstream_closed_early", "the upstream closed the connection before it had answered");
         return false;
       case "reset":
@@ -80,13 +84,11 @@ function reread(script: WireScript, method: string, signal: Gone): Promise<OpenR
     }
   };
   const run = async () => {
-    for (;;) {
-      await flowing.promise;
-      if (isOver || !perform(await script.next())) return;
-    }
+    do await flowing.promise;
+    while (perform(await script.next()));
   };
   signal.addEventListener("abort", () => {
-    isOver = true;
+    over();
     fail("client_gone", "the client has gone");
   });
   void run();

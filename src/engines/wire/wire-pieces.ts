@@ -4,18 +4,31 @@ import type { BodyCoding } from "./send-body.ts";
 
 const NOTHING = new Uint8Array();
 
-/** A response as the parts that it has on the wire. Throws `BodyCut` where its body does. */
+/** A response as the parts that it has on the wire. Throws `BodyCut` where its body does; a body that is not read to its end is cancelled. */
 export async function* wirePieces(head: Uint8Array, body: Body, coding: BodyCoding | "none"): AsyncGenerator<WirePiece> {
-  yield { part: "head", bytes: head, payload: NOTHING };
-  if (body instanceof Uint8Array) {
-    if (body.length > 0) yield { part: "body", bytes: body, payload: body };
-  } else if (body !== null) {
-    for (;;) {
-      const payload = await body.read();
-      if (payload === undefined) break;
-      if (payload.length > 0) yield { part: "body", bytes: coding === "payload" ? payload : chunk(payload), payload };
-    }
+  try {
+    yield { part: "head", bytes: head, payload: NOTHING };
+    if (coding !== "none") for await (const payload of payloadsOf(body)) yield bodyPiece(payload, coding);
+    const isChunked = coding === "chunked" || coding === "as-received";
+    yield { part: "end", bytes: isChunked ? LAST_CHUNK : NOTHING, payload: NOTHING };
+  } finally {
+    if (body !== null && !(body instanceof Uint8Array)) body.cancel();
   }
-  const isChunked = coding === "chunked" || coding === "as-received";
-  yield { part: "end", bytes: isChunked ? LAST_CHUNK : NOTHING, payload: NOTHING };
+}
+
+async function* payloadsOf(body: Body): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  if (body instanceof Uint8Array) {
+    if (body.length > 0) yield body;
+    return;
+  }
+  for (;;) {
+    const payload = await body.read();
+    if (payload === undefined) return;
+    if (payload.length > 0) yield payload;
+  }
+}
+
+function bodyPiece(payload: Uint8Array, coding: BodyCoding): WirePiece {
+  return { part: "body", bytes: coding === "payload" ? payload : chunk(payload), payload };
 }

@@ -1,6 +1,5 @@
 import type { WirePiece } from "../../core/exchange.ts";
-import type { Action, FaultContext } from "../../core/fault.ts";
-import type { HeaderList } from "../../core/headers.ts";
+import type { Action } from "../../core/fault.ts";
 
 /** The piece as it would have gone out. */
 export function passPiece(piece: WirePiece): Action {
@@ -24,14 +23,13 @@ export function bytesOf(text: string): Uint8Array {
   return Buffer.from(text, "latin1");
 }
 
-/** The value of Content-Length in a head; undefined where the body is framed in another way. */
-export function lengthIn(head: string): number | undefined {
-  const digits = /\r\ncontent-length:[ \t]*(\d+)/i.exec(head)?.[1];
-  return digits === undefined ? undefined : Number(digits);
-}
+/** What says where the body of a response ends (RFC 9112 section 6.3): its length, chunk framing, or the end of the connection. */
+export type BodyEnd = number | "chunked" | "connection";
 
-/** The head of a good answer of this provider, with the fields that frame its body. */
-export function goodHead({ provider, errorContext }: FaultContext, statusLine: string, contentType: string, framing: HeaderList): string {
-  const fields = [["content-type", contentType], ...provider.answerHeaders(errorContext), ...framing];
-  return `${statusLine}\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+/** Of the response with this head to a request of this method; undefined where there is no body whatever the head says. */
+export function bodyEndOf(head: string, method: string): BodyEnd | undefined {
+  if (method === "HEAD" || /^HTTP\/1\.1 (?:1\d\d|204|304) /.test(head)) return undefined;
+  const digits = /\r\ncontent-length:[ \t]*(\d+)/i.exec(head)?.[1];
+  if (digits !== undefined) return Number(digits);
+  return /\r\ntransfer-encoding:/i.test(head) ? "chunked" : "connection";
 }

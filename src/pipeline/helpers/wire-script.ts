@@ -8,6 +8,8 @@ type Performing = { readonly clock: Clock; readonly gone: Gone };
 /** A wire fault at work. */
 export type PieceFault = (piece: WirePiece) => readonly Action[];
 
+const COMPLETE: WireStep = { kind: "complete" };
+
 const forever = new Promise<never>(() => {});
 
 /** Actions as steps: delays are waited out, a connection that hangs has no further step. */
@@ -16,12 +18,16 @@ export function scriptOf(actions: AsyncIterable<Action> | Iterable<Action>, perf
   return {
     async next() {
       const { value } = await steps.next();
-      return value ?? { kind: "complete" };
+      return value ?? COMPLETE;
     },
   };
 }
 
-async function* stepsOf(actions: AsyncIterable<Action> | Iterable<Action>, { clock, gone }: Performing): AsyncGenerator<WireStep> {
+/** Returns its last step: so the sources of the actions learn that nobody reads on before it is performed. */
+async function* stepsOf(
+  actions: AsyncIterable<Action> | Iterable<Action>,
+  { clock, gone }: Performing,
+): AsyncGenerator<WireStep, WireStep> {
   try {
     for await (const action of actions) {
       switch (action.kind) {
@@ -37,18 +43,17 @@ async function* stepsOf(actions: AsyncIterable<Action> | Iterable<Action>, { clo
         case "close":
         case "half_close":
         case "reset":
-          yield { kind: action.kind };
-          return;
+          return { kind: action.kind };
         case "end":
-          return;
+          return COMPLETE;
         case "respond":
           throw new Error("a response cannot stand inside the bytes of a response");
       }
     }
+    return COMPLETE;
   } catch (error) {
     // The body was cut, by the target or by a fault over its frames; what came before it has gone out.
-    if (!(error instanceof BodyCut)) throw error;
-    yield { kind: error.by };
+    return { kind: error instanceof BodyCut ? error.by : "reset" };
   }
 }
 
