@@ -18,23 +18,19 @@ const LANGUAGE = read("docs/fault-language.md");
 const MAN_LANGUAGE = read("man/faultproxy.7");
 const MAN_SERVE = read("man/faultproxy-serve.1");
 
-const NOT_HERE = "not in this version";
 const PROVIDER_LIST = Object.values(PROVIDERS);
 
 describe("every fault", () => {
   test.each(FAULTS.map((fault) => [fault.name, fault] as const))("%s stands in the README with letter, level and summary", (_, fault) => {
     const cell = fault.letter === undefined ? "" : `\`${fault.letter}\``;
-    const mark = fault.acts === "unavailable" ? ` *(${NOT_HERE})*` : "";
-    expect(README).toContain(`\n| ${cell} | \`${fault.name}\` | ${fault.level} | ${fault.summary}${mark} |\n`);
+    expect(README).toContain(`\n| ${cell} | \`${fault.name}\` | ${fault.level} | ${fault.summary} |\n`);
   });
 
   test.each(FAULTS.map((fault) => [fault.name, fault] as const))("%s stands in faultproxy(7) with letter, summary and keys", (_, fault) => {
     const letter = fault.letter === undefined ? "" : ` , Ic ${fault.letter}`;
     const entry = itemOf(MAN_LANGUAGE, `Ic ${fault.name}${letter}`);
     expect(entry).toStartWith(fault.summary);
-    expect(entry.includes(NOT_HERE)).toBe(fault.acts === "unavailable");
-    if (fault.acts !== "unavailable")
-      expect([...entry.matchAll(/Cm (\w+) Ns =/g)].map(([, key]) => key)).toEqual(Object.keys(fault.parameters));
+    expect([...entry.matchAll(/Cm (\w+) Ns =/g)].map(([, key]) => key)).toEqual(Object.keys(fault.parameters));
   });
 
   test("that is named in a table of the README exists", () => {

@@ -4,6 +4,21 @@ import { complete, raw, request } from "./support/raw-client.ts";
 
 const CHAT = request("POST", "/v1/chat/completions", {}, '{"model":"m","messages":[]}');
 
+const NEEDING_RAW_SOCKETS = [
+  "close",
+  "hang_after_headers",
+  "truncate_body",
+  "wrong_length",
+  "duplicate_head",
+  "slow_head",
+  "half_close",
+  "late_reset",
+  "garbage",
+  "garbage kind=status_line",
+  "cut by=fin",
+  "add cut 30% by=fin id=other",
+];
+
 type Ended = { readonly code: number; readonly out: string; readonly err: string };
 
 async function run(words: readonly string[]): Promise<Ended> {
@@ -90,7 +105,7 @@ describe.each(ENGINES)("the control socket of the binary, with the %s engine", (
     ["add", "takes a fault"],
     ["add r 0", "above 0"],
     ["rm nobody", "no rule"],
-    ["truncate_body", "not available"],
+    ...(engine === "serve" ? NEEDING_RAW_SOCKETS.map((command) => [command, "start with --engine wire"] as const) : []),
   ])("%s: refused on the socket and by ctl, with the same sentence, and nothing is changed", async (command, sentence) => {
     await daemon.command("u 50%");
     await daemon.command("add r 10% id=kept");
@@ -104,6 +119,11 @@ describe.each(ENGINES)("the control socket of the binary, with the %s engine", (
     expect(err).toContain(message);
     expect(err).not.toMatch(/\n\s+at /);
     expect(await state()).toEqual(before);
+  });
+
+  test("what needs raw sockets is taken by the engine that has them, and what does not by both", async () => {
+    const taken = ["garbage kind=binary", "cut by=reset", "cut by=end", ...(engine === "wire" ? NEEDING_RAW_SOCKETS : [])];
+    for (const command of taken) expect([command, (await post("/v1/command", command))[0]]).toEqual([command, 200]);
   });
 
   test("two that command at once: each gets its answer, and every rule is kept once", async () => {

@@ -8,6 +8,12 @@ import { type Seen, startRawUpstream } from "./support/raw-upstream.ts";
 type Upstream = Awaited<ReturnType<typeof startRawUpstream>>;
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+const UPGRADE = request("GET", "/v1/responses", {
+  connection: "Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-version": "13",
+  "sec-websocket-key": "x3JJHMbDL1EzLkh9GBhXDw==",
+});
 const KEY = "sk-very-secret-0123456789abcdef";
 
 describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
@@ -183,15 +189,15 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
     ["FIN in the middle of chunks", "transfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n", (seen: Seen) => seen.socket.end()],
     ["FIN before the whole length", "content-length: 500\r\n\r\ndata: 1\n\n", (seen: Seen) => seen.socket.end()],
     ["RST", "transfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n", (seen: Seen) => seen.socket.resetAndDestroy()],
-  ])("an answer cut by %s stays cut", async (_how, begun, cut) => {
+  ])("an answer cut by %s stays cut", async (how, begun, cut) => {
     const before = upstream.seen.length;
     answer = ({ socket }) => socket.write(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n${begun}`);
     const { socket, ended, text } = rawConnection(daemon.port, request("POST", "/v1/chat/completions", {}, "{}"));
     await eventually(() => (text().includes("data: 1\n\n") ? true : undefined), "the first event");
     const seen = upstream.seen[before];
     if (seen !== undefined) cut(seen);
-    expect(await ended.promise).toBe("rst");
-    expect(text()).not.toContain("0\r\n\r\n");
+    expect(await ended.promise).toBe(engine === "wire" && how.startsWith("FIN") ? "fin" : "rst");
+    expect(text()).not.toContain("\r\n0\r\n\r\n");
     socket.destroy();
   });
 
@@ -285,13 +291,34 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
       expect([seen.method, got.status]).toEqual(["OPTIONS", 200]);
     });
 
-    test("Expect: 100-continue", async () => {
+    test("Expect: 100-continue, and a body that does not wait for it", async () => {
       answer = ({ socket }) => void socket.write(OK);
       const got = await raw(daemon.port, request("POST", "/v1/chat/completions", { expect: "100-continue" }, "{}"), {
         until: (text) => text.endsWith("{}"),
       });
-      expect(got.text).toContain("HTTP/1.1 100 Continue\r\n\r\n");
+      expect(got.text.startsWith("HTTP/1.1 100 Continue\r\n\r\n")).toBe(engine === "serve");
       expect(got.text).toContain("HTTP/1.1 200 OK");
+    });
+
+    test("Expect: 100-continue, and a body that waits for it", async () => {
+      const before = upstream.seen.length;
+      answer = async (seen) => {
+        if (field(seen.headers, "expect").length > 0) seen.socket.write("HTTP/1.1 100 Continue\r\n\r\n");
+        await eventually(() => (seen.body() === "{}" ? true : undefined), "the body");
+        seen.socket.write(OK);
+      };
+      const bytes = request("POST", "/v1/chat/completions", { expect: "100-continue" }, "{}");
+      const { socket, text } = rawConnection(daemon.port, bytes.slice(0, -2));
+      await eventually(() => (text().includes("HTTP/1.1 100 Continue\r\n\r\n") ? true : undefined), "the interim response");
+      socket.write("{}");
+      await eventually(() => (text().endsWith("{}") ? true : undefined), "the answer");
+      socket.destroy();
+      expect(
+        text()
+          .split("HTTP/1.1 ")
+          .map((response) => response.slice(0, 3)),
+      ).toEqual(["", "100", "200"]);
+      expect(upstream.seen.length - before).toBe(1);
     });
 
     test.each(["content-length: 0\r\n", ""])("an empty POST (%j)", async (length) => {
@@ -306,17 +333,34 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
       expect([seen.target, ...field(seen.headers, "host")]).toEqual(["/v1/models?a=1", `127.0.0.1:${upstream.port}`]);
     });
 
-    test("a WebSocket upgrade gets a clear 501", async () => {
-      const got = await raw(
-        daemon.port,
-        request("GET", "/v1/responses", {
-          connection: "Upgrade",
-          upgrade: "websocket",
-          "sec-websocket-version": "13",
-          "sec-websocket-key": "x3JJHMbDL1EzLkh9GBhXDw==",
-        }),
-        { until: complete },
-      );
+    const isUpgradable = engine === "wire";
+
+    test.skipIf(!isUpgradable)("a WebSocket upgrade is passed on, and then the bytes of both sides", async () => {
+      const before = upstream.seen.length;
+      answer = ({ socket }) =>
+        void socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\nfrom the target");
+      const { socket, text } = rawConnection(daemon.port, UPGRADE);
+      await eventually(() => (text().endsWith("from the target") ? true : undefined), "the target's bytes");
+      const received = Promise.withResolvers<string>();
+      const seen = upstream.seen[before];
+      seen?.socket.removeAllListeners("data").once("data", (bytes) => received.resolve(bytes.toString("latin1")));
+      socket.write("from the client");
+      expect(await received.promise).toBe("from the client");
+      expect(text()).toStartWith("HTTP/1.1 101 Switching Protocols\r\n");
+      expect([field(seen?.headers ?? [], "upgrade"), field(seen?.headers ?? [], "sec-websocket-version")]).toEqual([["websocket"], ["13"]]);
+      socket.destroy();
+    });
+
+    test.skipIf(isUpgradable)("a WebSocket upgrade gets a clear 501", async () => {
+      const got = await raw(daemon.port, UPGRADE, { until: complete });
+      expect(got.status).toBe(501);
+      expect(field(got.headers, "x-faultproxy-error")).toEqual(["websocket_unsupported"]);
+    });
+
+    test("a WebSocket upgrade gets a clear 501 from the built-in provider", async () => {
+      const simulated = await startTestDaemon({ engine, args: ["--simulate"] });
+      const got = await raw(simulated.port, UPGRADE, { until: complete });
+      await simulated.stop();
       expect(got.status).toBe(501);
       expect(field(got.headers, "x-faultproxy-error")).toEqual(["websocket_unsupported"]);
     });
@@ -377,14 +421,8 @@ describe.each(ENGINES)("targets that fail, with the %s engine", (engine) => {
 
   test.each([
     ["closes at once", (seen: Seen) => seen.socket.end(), "upstream_closed_early"],
-    ["closes after the head", (seen: Seen) => seen.socket.end("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n"), "upstream_closed_early"],
     ["resets", (seen: Seen) => seen.socket.resetAndDestroy(), "upstream_closed_early"],
     ["sends a status of 0", (seen: Seen) => seen.socket.end("HTTP/1.1 000 X\r\ncontent-length: 2\r\n\r\n{}"), "upstream_protocol"],
-    [
-      "sends a status that does not exist",
-      (seen: Seen) => seen.socket.end("HTTP/1.1 700 X\r\ncontent-length: 2\r\n\r\n{}"),
-      "upstream_protocol",
-    ],
     ["answers no HTTP", (seen: Seen) => seen.socket.end("good morning\r\n\r\n"), "upstream_protocol"],
   ])("a target that %s", async (_what, reply, reason) => {
     const upstream = await startRawUpstream(reply);
@@ -397,6 +435,25 @@ describe.each(ENGINES)("targets that fail, with the %s engine", (engine) => {
     expect(got.status).toBe(502);
     expect(got.headers.find(([name]) => name.toLowerCase() === "x-faultproxy-error")?.[1]).toBe(reason);
     expect(JSON.parse(got.body)).toMatchObject({ error: { code: 502, message: expect.stringContaining("faultproxy") } });
+  });
+
+  /** What raw sockets pass on, Bun's own HTTP cannot. */
+  test.each([
+    ["closes after the head", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", "upstream_closed_early"],
+    ["sends a status that does not exist", "HTTP/1.1 700 X\r\ncontent-length: 2\r\n\r\n{}", "upstream_protocol"],
+  ])("a target that %s", async (_what, reply, reason) => {
+    const upstream = await startRawUpstream(({ socket }) => socket.end(reply));
+    const daemon = await startTestDaemon({ engine, args: ["--upstream", `openai=${upstream.url}`] });
+    const got = await raw(daemon.port, request("POST", "/v1/chat/completions", {}, "{}"), { until: complete });
+    await daemon.stop();
+    upstream.stop();
+    if (engine === "serve") {
+      expect(got.status).toBe(502);
+      expect(got.headers.find(([name]) => name.toLowerCase() === "x-faultproxy-error")?.[1]).toBe(reason);
+    } else {
+      expect(got.text).toBe(reply);
+      expect(got.end).toBe(complete(reply) ? "open" : "fin");
+    }
   });
 
   test("a certificate that nobody vouches for", async () => {

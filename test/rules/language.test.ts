@@ -67,9 +67,8 @@ test.each([
   expect(draft(letter).fault).toBe(fault);
 });
 
-test.each(FAULTS.map((fault) => [fault.name, fault] as const))("%s can be asked for by name, or says why not", (name, fault) => {
-  if (fault.acts === "unavailable") expect(mistake(name)).toContain(fault.needs);
-  else expect(draft(name).fault).toBe(name);
+test.each(FAULTS.map(({ name }) => [name]))("%s can be asked for by name", (name) => {
+  expect(draft(name).fault).toBe(name);
 });
 
 test.each([
