@@ -192,8 +192,8 @@ export class ClientConnection implements SocketEvents {
           const body = this.#body;
           this.#body = undefined;
           this.#enter("answering");
-          if (event.rest.length > 0) this.#keep(event.rest as Buffer);
           body?.ended(event.raw);
+          if (event.rest.length > 0) this.#keep(event.rest as Buffer);
           break;
         }
         case "error":

@@ -147,6 +147,8 @@ export class IncomingBody implements Chunks {
   #over(end: End): void {
     if (this.#end !== undefined) return;
     this.#end = end;
+    // What is still queued is all there is; the connection goes on to its next message.
+    if (this.#isPaused && end.kind === "end") this.#source.resume();
     if (this.#sink !== undefined) this.#drainToSink();
     else this.#tell();
   }
