@@ -1,11 +1,12 @@
-import { isIP } from "node:net";
 import type { ForwardFailure } from "../../core/exchange.ts";
 import type { Gone } from "../../core/gone.ts";
+import type { HttpProxy } from "./http-proxy.ts";
 import { responseReader } from "./http1/reader.ts";
 import { requestHead } from "./http1/writer.ts";
 import { PROXY_ANSWER_BYTES_MAX } from "./limits.ts";
 import type { Origin } from "./origin.ts";
-import { DISPATCH, resetSocket, type Socket, type SocketEvents } from "./socket.ts";
+import { DISPATCH, resetSocket, type Socket, type SocketError, type SocketEvents } from "./socket.ts";
+import { mistrust, tlsDetail, tlsOptions } from "./tls.ts";
 
 export type ConnectOptions = {
   /** From the start to a connection that can be written to, TLS and proxy included; 0 = no limit. */
@@ -16,11 +17,14 @@ export type ConnectOptions = {
 
 export type Connected = { readonly socket: Socket } | ForwardFailure;
 
+type Fail = (reason: ForwardFailure["reason"], detail: string) => void;
+
 /** Opens a connection to a target, through its proxy and with TLS where it has them. The socket still belongs to nobody. */
 export function connect(origin: Origin, options: ConnectOptions, signal: Gone): Promise<Connected> {
   return new Promise((resolve) => {
     const via = origin.proxy;
-    const where = via === undefined ? origin.authority : `the proxy ${via.hostname}:${via.port}`;
+    const where = via === undefined ? origin.authority : `the proxy ${via.authority}`;
+    let awaited = `no connection to ${where}`;
     let socket: Socket | undefined;
     let isSettled = false;
     const settle = (result: Connected) => {
@@ -34,27 +38,24 @@ export function connect(origin: Origin, options: ConnectOptions, signal: Gone): 
       }
       resolve(result);
     };
-    const fail = (reason: ForwardFailure["reason"], detail: string) => settle({ kind: "failure", reason, detail });
+    const fail: Fail = (reason, detail) => settle({ kind: "failure", reason, detail });
     const abort = () => fail("client_gone", "the client has gone");
-    const timer =
-      options.connectMs === 0
-        ? undefined
-        : setTimeout(
-            () => fail("upstream_timeout", `no connection to ${where} within ${options.connectMs / 1_000} s (--connect-timeout)`),
-            options.connectMs,
-          );
+    const late = () => fail("upstream_timeout", `${awaited} within ${options.connectMs / 1_000} s (--connect-timeout)`);
+    const timer = options.connectMs === 0 ? undefined : setTimeout(late, options.connectMs);
     signal.addEventListener("abort", abort);
 
-    const ready: SocketEvents = {
+    let tlsError: SocketError | undefined;
+    const secured: SocketEvents = {
       ...NOBODY,
-      handshake(isTrusted, error) {
-        if (isTrusted || options.trustAll) settle({ socket: socket as Socket });
-        else fail("upstream_tls", tlsDetail(origin.authority, error));
+      handshake(isDone, error) {
+        const mistake = mistrust(socket as Socket, isDone, error, origin, options.trustAll);
+        if (mistake === undefined) settle({ socket: socket as Socket });
+        else fail("upstream_tls", tlsDetail(origin.authority, mistake));
       },
-      close: (error) => {
-        if (origin.isTls) fail("upstream_tls", tlsDetail(origin.authority, error));
-        else fail("upstream_closed_early", `${where} closed the connection at once`);
+      error(error) {
+        tlsError = error;
       },
+      close: (error) => fail("upstream_tls", tlsDetail(origin.authority, tlsError ?? error)),
     };
 
     const opened = (open: Socket) => {
@@ -65,31 +66,37 @@ export function connect(origin: Origin, options: ConnectOptions, signal: Gone): 
       }
       socket = open;
       open.setNoDelay(true);
-      if (via === undefined || !origin.isTls) {
-        if (!origin.isTls) settle({ socket: open });
+      if (!origin.isTls) {
+        settle({ socket: open });
         return;
       }
-      open.data = askedProxy(open, origin, fail, () => {
-        // The plain socket goes on to report what the TLS socket reads; nobody listens to it.
-        const [plain, secured] = open.upgradeTLS<SocketEvents>({ data: ready, tls: tlsOptions(origin, options), socket: DISPATCH });
-        (plain as Socket).data = NOBODY;
-        socket = secured as Socket;
-      });
-      const authority = `${origin.hostname.includes(":") ? `[${origin.hostname}]` : origin.hostname}:${origin.port}`;
-      const credentials = via.authorization === undefined ? [] : [["Proxy-Authorization", via.authorization] as const];
-      open.write(Buffer.from(requestHead("CONNECT", authority, [["Host", authority], ...credentials]), "latin1"));
+      if (via !== undefined) {
+        awaited = `no answer of ${where}`;
+        open.data = askedProxy(open, via, origin, fail, () => {
+          awaited = `no TLS handshake with ${origin.authority}`;
+          // The plain socket goes on to report what the TLS socket reads; nobody listens to it.
+          const [plain, upgraded] = open.upgradeTLS<SocketEvents>({ data: secured, tls: tlsOptions(origin), socket: DISPATCH });
+          (plain as Socket).data = NOBODY;
+          socket = upgraded as Socket;
+        });
+      } else awaited = `no TLS handshake with ${where}`;
     };
 
+    if (origin.mistake !== undefined) {
+      fail("upstream_refused", origin.mistake);
+      return;
+    }
     Bun.connect<SocketEvents>({
       hostname: via?.hostname ?? origin.hostname,
       port: via?.port ?? origin.port,
       allowHalfOpen: true,
-      data: ready,
-      ...(origin.isTls && via === undefined ? { tls: tlsOptions(origin, options) } : {}),
+      data: secured,
+      ...(origin.isTls && via === undefined ? { tls: tlsOptions(origin) } : {}),
       socket: { ...DISPATCH, open: opened, connectError: () => {} },
     }).catch((error: unknown) => {
       const code = codeOf(error);
-      if (/^(ENOTFOUND|EAI_\w+|DNS\w*)$/.test(code)) fail("upstream_dns", `the name ${hostOf(where)} could not be resolved (${code})`);
+      const host = via === undefined ? origin.hostname : `${via.hostname} of the proxy`;
+      if (/^(ENOTFOUND|EAI_\w+|DNS\w*)$/.test(code)) fail("upstream_dns", `the name ${host} could not be resolved (${code})`);
       else if (code === "ECONNREFUSED") fail("upstream_refused", `${where} refused the connection (is it running? is the port right?)`);
       else if (code === "ETIMEDOUT") fail("upstream_timeout", `${where} did not accept a connection in time`);
       else fail("upstream_refused", `no connection to ${where} (${code})`);
@@ -100,60 +107,49 @@ export function connect(origin: Origin, options: ConnectOptions, signal: Gone): 
 /** Events of a socket that belongs to nobody. */
 const NOBODY: SocketEvents = { data() {}, end() {}, close() {}, drain() {} };
 
-/** Waits for the answer to CONNECT (RFC 9110 section 9.3.6). */
-function askedProxy(
-  socket: Socket,
-  { proxy, authority }: Origin,
-  fail: (reason: ForwardFailure["reason"], detail: string) => void,
-  then: () => void,
-): SocketEvents {
+/** Asks a proxy for a connection and waits for its answer (RFC 9110 section 9.3.6). */
+function askedProxy(socket: Socket, proxy: HttpProxy, { hostname, port, authority }: Origin, fail: Fail, then: () => void): SocketEvents {
   const reader = responseReader(() => "CONNECT");
-  const name = `the proxy ${proxy?.hostname}:${proxy?.port}`;
+  const name = `the proxy ${proxy.authority}`;
+  const target = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const credentials = proxy.authorization === undefined ? [] : [["Proxy-Authorization", proxy.authorization] as const];
+  socket.write(Buffer.from(requestHead("CONNECT", target, [["Host", target], ...credentials]), "latin1"));
   let readBytes = 0;
-  const refused = (status: number) =>
-    fail("upstream_refused", `${name} refused to connect to ${authority} (${status}${status === 407 ? ": it asks for credentials" : ""})`);
+  const closed = () => fail("upstream_closed_early", `${name} closed the connection when asked for ${authority}`);
+  const notHttp = () => fail("upstream_protocol", `${name} did not answer in HTTP`);
+  const read = (bytes: Buffer) => {
+    for (const event of reader.read(bytes)) {
+      if (event.kind === "error") notHttp();
+      // Behind an interim response.
+      else if (event.kind === "end" && event.rest.length > 0) read(event.rest as Buffer);
+      if (event.kind !== "head" || event.head.status < 200) continue;
+      if (event.head.status >= 300) fail("upstream_refused", refused(proxy, event.head.status, authority));
+      else {
+        socket.data = NOBODY;
+        then();
+      }
+      return;
+    }
+  };
   return {
     ...NOBODY,
     data(bytes) {
       readBytes += bytes.length;
-      for (const event of reader.read(bytes)) {
-        if (event.kind === "error") fail("upstream_protocol", `${name} did not answer in HTTP`);
-        if (event.kind !== "head" || event.head.status < 200) continue;
-        if (event.head.status >= 300) refused(event.head.status);
-        else {
-          socket.data = NOBODY;
-          then();
-        }
-        return;
-      }
-      if (readBytes > PROXY_ANSWER_BYTES_MAX) fail("upstream_protocol", `${name} did not answer in HTTP`);
+      read(bytes);
+      if (readBytes > PROXY_ANSWER_BYTES_MAX && socket.data !== NOBODY) notHttp();
     },
-    end: () => fail("upstream_closed_early", `${name} closed the connection`),
-    close: () => fail("upstream_closed_early", `${name} closed the connection`),
+    end: closed,
+    close: closed,
   };
 }
 
-function tlsOptions({ hostname, tls }: Origin, { trustAll }: ConnectOptions) {
-  const serverName = tls?.serverName ?? hostname;
-  return {
-    rejectUnauthorized: !trustAll,
-    // An address is no server name (RFC 6066 section 3), but it is what the certificate is compared with.
-    ...(isIP(serverName) === 0 ? { serverName } : {}),
-    ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls?.key === undefined ? {} : { key: tls.key }),
-  };
-}
-
-function tlsDetail(authority: string, error: unknown): string {
-  const text = error instanceof Error && error.message !== "" ? `: ${error.message}` : "";
-  return `no trusted TLS connection to ${authority} (${codeOf(error)}${text})`;
+/** Why a proxy did not pass a request on. */
+export function refused({ authority, authorization }: HttpProxy, status: number, target: string): string {
+  const why =
+    authorization === undefined ? "it asks for a user and a password in its URL" : "it does not take the user and password of its URL";
+  return `the proxy ${authority} refused to connect to ${target} (${status}${status === 407 ? `: ${why}` : ""})`;
 }
 
 function codeOf(error: unknown): string {
-  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "closed during the handshake";
-}
-
-function hostOf(where: string): string {
-  return where.replace(/:\d+$/, "");
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "no code";
 }

@@ -1,10 +1,10 @@
 import type { ForwardFailure, ForwardRequest, OpenResponse, TlsIdentity } from "../../core/exchange.ts";
-import { type ConnectOptions, connect } from "./connect.ts";
+import { type ConnectOptions, connect, refused } from "./connect.ts";
 import { fieldLine, requestLine } from "./http1/writer.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { Pool } from "./pool.ts";
-import { type Answer, type SentRequest, UpstreamConnection, type UpstreamTimeouts } from "./upstream-connection.ts";
+import { type SentRequest, UpstreamConnection, type UpstreamTimeouts } from "./upstream-connection.ts";
 
 export type ForwardOptions = ConnectOptions &
   UpstreamTimeouts & {
@@ -32,7 +32,7 @@ export function createForward(options: ForwardOptions): Forward {
       (closed) => pool.remove(key, closed),
     );
     connected.socket.data = connection;
-    return new Promise((resolve) => connection.send(sent, resolve as (answer: Answer) => void));
+    return new Promise((resolve) => connection.send(sent, (answer) => resolve(ofTarget(answer as OpenResponse | ForwardFailure, origin))));
   };
 
   return (request) => {
@@ -43,8 +43,8 @@ export function createForward(options: ForwardOptions): Forward {
     if (kept === undefined) return overNew(request, sent, to);
     return new Promise((resolve) => {
       kept.send(sent, (answer) => {
-        if (answer !== "stale") resolve(answer);
-        else if (isRepeatable(request)) resolve(overNew(request, sent, to));
+        if (answer !== "stale" && answer !== "unsent") resolve(ofTarget(answer, to.origin));
+        else if (isRepeatable(request, answer)) resolve(overNew(request, sent, to));
         else {
           const detail = `${to.origin.authority} closed the kept connection as the request was sent`;
           resolve({ kind: "failure", reason: "upstream_closed_early", detail });
@@ -54,9 +54,16 @@ export function createForward(options: ForwardOptions): Forward {
   };
 }
 
-/** May it be sent again when nobody knows whether it has been seen (RFC 9110 section 9.2.2)? */
-function isRepeatable({ method, body }: ForwardRequest): boolean {
-  return IDEMPOTENT.has(method) && (body === null || body instanceof Uint8Array);
+/** May it be sent again (RFC 9110 section 9.2.2)? A body that has been read as it came is gone. */
+function isRepeatable({ method, body }: ForwardRequest, answer: "stale" | "unsent"): boolean {
+  return (answer === "unsent" || IDEMPOTENT.has(method)) && (body === null || body instanceof Uint8Array);
+}
+
+/** A proxy that is asked for a plain target asks for credentials in the target's place. */
+function ofTarget(answer: OpenResponse | ForwardFailure, { proxy, isTls, authority }: Origin): OpenResponse | ForwardFailure {
+  if (proxy === undefined || isTls || "kind" in answer || answer.status !== 407) return answer;
+  if (answer.body !== null && !(answer.body instanceof Uint8Array)) answer.body.cancel();
+  return { kind: "failure", reason: "upstream_refused", detail: refused(proxy, answer.status, authority) };
 }
 
 type Keyed = { readonly origin: Origin; readonly key: string };

@@ -1,5 +1,5 @@
 import type { TlsIdentity } from "../../core/exchange.ts";
-import { type HttpProxy, proxyFor } from "./http-proxy.ts";
+import { type Environment, type HttpProxy, isUnusable, proxyFor } from "./http-proxy.ts";
 
 /** Where a connection goes, from a base URL. */
 export type Origin = {
@@ -12,22 +12,26 @@ export type Origin = {
   /** Path of the base URL without a trailing slash. */
   readonly basePath: string;
   readonly proxy: HttpProxy | undefined;
+  /** Why nothing can be sent there: it would have to go through a proxy that is not spoken. */
+  readonly mistake: string | undefined;
   readonly tls: TlsIdentity | undefined;
 };
 
 /** Of a base URL that has been checked (config/upstream.ts). */
-export function originOf(base: string, tls: TlsIdentity | undefined, environment: Readonly<Record<string, string | undefined>>): Origin {
+export function originOf(base: string, tls: TlsIdentity | undefined, environment: Environment): Origin {
   const url = new URL(base);
   const isTls = url.protocol === "https:";
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
+  const proxy = proxyFor(isTls, hostname, port, environment);
   return {
     isTls,
     hostname,
     port,
     authority: url.host,
     basePath: url.pathname.replace(/\/+$/, ""),
-    proxy: proxyFor(isTls, hostname, port, environment),
+    proxy: isUnusable(proxy) ? undefined : proxy,
+    mistake: isUnusable(proxy) ? proxy.mistake : undefined,
     tls,
   };
 }

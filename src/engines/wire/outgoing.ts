@@ -23,6 +23,11 @@ export class Outgoing {
     return this.#queuedBytes > BUFFER_BYTES_HIGH;
   }
 
+  /** What the system has taken. */
+  get bytesSent(): number {
+    return this.bytesWritten - this.#queuedBytes;
+  }
+
   write(bytes: Uint8Array): void {
     if (this.#isOver || bytes.length === 0) return;
     this.bytesWritten += bytes.length;

@@ -10,8 +10,13 @@ export type SocketEvents = {
   readonly close: (error: Error | undefined) => void;
   /** There is room for more output. */
   readonly drain: () => void;
-  readonly handshake?: (isTrusted: boolean, error: (Error & { readonly code?: string }) | null) => void;
+  /** TLS: what is wrong with the peer's certificate comes as an error of a handshake that was done. */
+  readonly handshake?: (isDone: boolean, error: SocketError | null) => void;
+  /** TLS: the peer has sent an alert, or no TLS; `close` follows without it. */
+  readonly error?: (error: SocketError) => void;
 };
+
+export type SocketError = Error & { readonly code?: string };
 
 /** For Bun: each event goes to whoever the socket belongs to at the time. */
 export const DISPATCH = {
@@ -19,9 +24,8 @@ export const DISPATCH = {
   end: (socket: Socket) => socket.data.end(),
   close: (socket: Socket, error?: Error) => socket.data.close(error),
   drain: (socket: Socket) => socket.data.drain(),
-  handshake: (socket: Socket, isTrusted: boolean, error: Error | null) => socket.data.handshake?.(isTrusted, error),
-  // `close` follows and has it too.
-  error: () => {},
+  handshake: (socket: Socket, isDone: boolean, error: SocketError | null) => socket.data.handshake?.(isDone, error),
+  error: (socket: Socket, error: SocketError) => socket.data.error?.(error),
 };
 
 /** FIN both ways, once what is written has gone. */

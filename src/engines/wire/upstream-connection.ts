@@ -7,7 +7,8 @@ import { IncomingBody } from "./incoming-body.ts";
 import { POOL_IDLE_MS } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
 import { type BodyCoding, sendBody } from "./send-body.ts";
-import { closeSocket, resetSocket, type Socket, type SocketEvents } from "./socket.ts";
+import { closeSocket, resetSocket, type Socket, type SocketError, type SocketEvents } from "./socket.ts";
+import { tlsDetail } from "./tls.ts";
 import { Tunnel } from "./tunnel.ts";
 
 type ResponseHead = MessageHead<StatusLine>;
@@ -25,8 +26,11 @@ export type UpstreamTimeouts = {
   readonly idleMs: number;
 };
 
-/** `stale`: the connection was closed by the target before it saw the request; it is safe to send it again. */
-export type Answer = OpenResponse | ForwardFailure | "stale";
+/**
+ * A kept connection that the target had closed before it answered. `unsent`: nothing of the request has left; `stale`: nobody knows
+ * whether the target has seen it.
+ */
+export type Answer = OpenResponse | ForwardFailure | "stale" | "unsent";
 
 /** One connection to a target: one request at a time, each answered before the next. */
 export class UpstreamConnection implements SocketEvents {
@@ -43,6 +47,9 @@ export class UpstreamConnection implements SocketEvents {
   #body: IncomingBody | undefined;
   #tunnel: Tunnel | undefined;
   #isRequestSent = true;
+  /** Bytes of the requests before this one. */
+  #bytesBefore = 0;
+  #tlsError: SocketError | undefined;
   #isReused = false;
   #canBeKept = false;
   #isOver = false;
@@ -73,6 +80,7 @@ export class UpstreamConnection implements SocketEvents {
     this.#settle = settle;
     this.#canBeKept = false;
     this.#isRequestSent = false;
+    this.#bytesBefore = this.#out.bytesWritten;
     request.signal.addEventListener("abort", () => {
       if (this.#request === request) this.#abandon();
     });
@@ -131,6 +139,11 @@ export class UpstreamConnection implements SocketEvents {
 
   drain(): void {
     this.#out.flush();
+  }
+
+  /** An alert: with TLS 1.3 a missing client certificate is told behind the handshake. */
+  error(error: SocketError): void {
+    this.#tlsError = error;
   }
 
   /** Ends an idle connection. */
@@ -217,9 +230,13 @@ export class UpstreamConnection implements SocketEvents {
 
   #incoming({ framing }: ResponseHead): IncomingBody {
     return new IncomingBody(framing, {
-      pause: () => this.#socket.pause(),
+      // A target that is not read cannot be late.
+      pause: () => {
+        this.#clearTimer();
+        this.#socket.pause();
+      },
       resume: () => {
-        this.#timer?.refresh();
+        if (this.#body !== undefined) this.#limitIdle();
         this.#socket.resume();
       },
       cancel: () => this.#abandon(),
@@ -255,12 +272,15 @@ export class UpstreamConnection implements SocketEvents {
     if (this.#isOver) return;
     const body = this.#body;
     this.#body = undefined;
-    const isUntouched = this.#isReused && this.#reader.isBetween();
-    this.#answer(
-      isUntouched ? "stale" : this.#failure("upstream_closed_early", `${this.#authority} closed the connection before it had answered`),
-    );
+    this.#answer(this.#unanswered());
     this.#over();
     body?.broken(how);
+  }
+
+  #unanswered(): Answer {
+    if (this.#isReused && this.#reader.isBetween()) return this.#out.bytesSent === this.#bytesBefore ? "unsent" : "stale";
+    if (this.#tlsError?.code === "EPROTO") return this.#failure("upstream_tls", tlsDetail(this.#authority, this.#tlsError));
+    return this.#failure("upstream_closed_early", `${this.#authority} closed the connection before it had answered`);
   }
 
   #answer(answer: Answer): void {

@@ -1,0 +1,64 @@
+import { isIP } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
+import type { Origin } from "./origin.ts";
+import type { Socket, SocketError } from "./socket.ts";
+
+/** As Bun takes them; the decision about the certificate is left to `mistrust`. */
+export function tlsOptions({ hostname, tls }: Origin) {
+  const serverName = (tls?.serverName ?? hostname).replace(/\.$/, "");
+  return {
+    // Told not to decide, Bun tells what it found all the same.
+    rejectUnauthorized: false,
+    // An address is no server name (RFC 6066 section 3), and without one Bun would send the address.
+    serverName: isIP(serverName) === 0 ? serverName : "",
+    ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls?.key === undefined ? {} : { key: tls.key }),
+  };
+}
+
+/**
+ * What is wrong with a peer whose handshake has ended so, or undefined. Bun compares the certificate with the server name and, where
+ * there is none, with the host of the connection, which may be a proxy's: an address is compared here.
+ */
+export function mistrust(
+  socket: Socket,
+  isDone: boolean,
+  error: SocketError | null,
+  origin: Origin,
+  trustAll: boolean,
+): SocketError | undefined {
+  if (error === null && !isDone) return new Error("the handshake failed");
+  if (trustAll) return error !== null && NOT_DONE.test(error.code ?? "") ? error : undefined;
+  // A chain that is not trusted is told before a name that does not match.
+  if (error !== null && error.code !== NAME_MISMATCH) return error;
+  const expected = origin.tls?.serverName ?? origin.hostname;
+  if (isIP(expected) === 0) return error ?? undefined;
+  return checkServerIdentity(expected, socket.getPeerCertificate() as PeerCertificate);
+}
+
+/** Of a handshake that came to no end; all others are about the certificate. */
+const NOT_DONE = /^(EPROTO|ECONNRESET|EPIPE)$/;
+const NAME_MISMATCH = "ERR_TLS_CERT_ALTNAME_INVALID";
+
+/** One sentence with OpenSSL's own code. */
+export function tlsDetail(authority: string, error: SocketError | undefined): string {
+  const [, reason] = /:OPENSSL_internal:(\w+)/.exec(error?.message ?? "") ?? [];
+  if (reason === undefined) {
+    if (error?.code === undefined) return `${authority} closed the connection during the TLS handshake`;
+    if (NOT_DONE.test(error.code)) return `${authority} closed the connection during the TLS handshake (${error.code})`;
+    return `no trusted TLS connection to ${authority} (${error.code}: ${error.message})`;
+  }
+  const [, meaning] = MEANINGS.find(([pattern]) => pattern.test(reason)) ?? [];
+  return `no TLS connection to ${authority} (${reason}${meaning === undefined ? "" : `: ${meaning}`})`;
+}
+
+const MEANINGS = [
+  [/^(WRONG_VERSION_NUMBER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|UNEXPECTED_RECORD)$/, "it does not answer in TLS; is it http://?"],
+  [/ALERT_CERTIFICATE_REQUIRED$/, "it asks for a client certificate; providers.NAME.cert_file gives one"],
+  [
+    /ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_UNKNOWN|CERTIFICATE_EXPIRED|CERTIFICATE_REVOKED|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)$/,
+    "it does not take the client certificate",
+  ],
+  [/ALERT_HANDSHAKE_FAILURE$/, "it refused the handshake, as servers do that ask for a client certificate"],
+] as const;
