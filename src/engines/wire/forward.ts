@@ -92,6 +92,11 @@ function originKeys(environment: ForwardOptions["environment"]): (base: string, 
   };
 }
 
+/** Whoever has the body already, or has asked for it, asks nobody for `100 Continue`. */
+function isContinueExpected(name: string, value: string): boolean {
+  return name.toLowerCase() === "expect" && value.toLowerCase() === "100-continue";
+}
+
 function sentRequest({ method, target, headers, body, signal, interim, upgrade }: ForwardRequest, origin: Origin): SentRequest {
   const isChunked = body !== null && !(body instanceof Uint8Array) && !(body instanceof IncomingBody && body.framing.kind === "length");
   const isExpecting = body instanceof IncomingBody && body.isHeldBack;
@@ -102,7 +107,7 @@ function sentRequest({ method, target, headers, body, signal, interim, upgrade }
       // The target's own, where the client's stood and as it was spelled.
       lines += fieldLine(name, origin.authority);
       hasHost = true;
-    } else if (isExpecting || name.length !== 6 || name.toLowerCase() !== "expect") lines += fieldLine(name, value);
+    } else if (isExpecting || name.length !== 6 || !isContinueExpected(name, value)) lines += fieldLine(name, value);
   }
   if (!hasHost) lines = fieldLine("Host", origin.authority) + lines;
   if (isChunked) lines += fieldLine("Transfer-Encoding", "chunked");
@@ -110,7 +115,8 @@ function sentRequest({ method, target, headers, body, signal, interim, upgrade }
   // A proxy that is asked for a plain target gets the whole URL (RFC 9112 section 3.2.2).
   const isProxied = origin.proxy !== undefined && !origin.isTls;
   if (isProxied && origin.proxy?.authorization !== undefined) lines += fieldLine("Proxy-Authorization", origin.proxy.authorization);
-  const path = origin.basePath + target;
+  // `*` is the whole server, and of an absolute-form no path at all (RFC 9112 section 3.2.4).
+  const path = target !== "*" ? origin.basePath + target : isProxied ? "" : "*";
   return {
     method,
     body,
