@@ -34,5 +34,8 @@ export const POOL_IDLE_MS = 4_000;
 /** Kept connections to one target. */
 export const POOL_CONNECTIONS_MAX = 256;
 
+/** Interim responses before one final response; a target that goes on with them would keep the client waiting without end. */
+export const INTERIM_RESPONSES_MAX = 32;
+
 /** The answer of an HTTP proxy to CONNECT. */
 export const PROXY_ANSWER_BYTES_MAX = 16 * 1024;

@@ -1,10 +1,10 @@
-import type { ForwardFailure, ForwardRequest, OpenResponse } from "../../core/exchange.ts";
+import type { Chunks, ForwardFailure, ForwardRequest, OpenResponse } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { fieldValues, hasOption } from "./http1/fields.ts";
 import type { MessageEvent, MessageHead, StatusLine } from "./http1/message.ts";
 import { responseReader } from "./http1/reader.ts";
 import { IncomingBody } from "./incoming-body.ts";
-import { POOL_IDLE_MS } from "./limits.ts";
+import { INTERIM_RESPONSES_MAX, POOL_IDLE_MS } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
 import { type BodyCoding, sendBody } from "./send-body.ts";
 import { closeSocket, resetSocket, type Socket, type SocketError, type SocketEvents } from "./socket.ts";
@@ -47,6 +47,8 @@ export class UpstreamConnection implements SocketEvents {
   #body: IncomingBody | undefined;
   #tunnel: Tunnel | undefined;
   #isRequestSent = true;
+  /** Interim responses to the present request. */
+  #interims = 0;
   /** Bytes of the requests before this one. */
   #bytesBefore = 0;
   #tlsError: SocketError | undefined;
@@ -80,6 +82,7 @@ export class UpstreamConnection implements SocketEvents {
     this.#settle = settle;
     this.#canBeKept = false;
     this.#isRequestSent = false;
+    this.#interims = 0;
     this.#bytesBefore = this.#out.bytesWritten;
     request.signal.addEventListener("abort", () => {
       if (this.#request === request) this.#abandon();
@@ -206,19 +209,24 @@ export class UpstreamConnection implements SocketEvents {
   }
 
   #interim({ status, reason, headers }: ResponseHead, rest: Uint8Array): Uint8Array {
+    // Whoever says this has seen the request.
+    this.#isReused = false;
     if (status !== 101) {
+      if (++this.#interims > INTERIM_RESPONSES_MAX) return this.#refuse(`sent more than ${INTERIM_RESPONSES_MAX} interim responses`);
       this.#request?.interim?.({ status, reason, headers });
       return rest;
     }
     this.#clearTimer();
-    if (this.#request?.upgrade === undefined) {
-      this.#answer(this.#failure("upstream_protocol", `${this.#authority} switched protocols without being asked`));
-      this.#over();
-      resetSocket(this.#socket);
-      return NOTHING;
-    }
+    if (this.#request?.upgrade === undefined) return this.#refuse("switched protocols without being asked");
     this.#tunnel = new Tunnel(this.#socket, this.#out, rest);
     this.#answer({ status, reason, headers, body: null, tunnel: this.#tunnel });
+    return NOTHING;
+  }
+
+  #refuse(what: string): Uint8Array {
+    this.#answer(this.#failure("upstream_protocol", `${this.#authority} ${what}`));
+    this.#over();
+    resetSocket(this.#socket);
     return NOTHING;
   }
 
@@ -248,6 +256,8 @@ export class UpstreamConnection implements SocketEvents {
   /** The response is complete. More than it owed makes the connection useless, and so does a request that is still being sent. */
   #finished(rest: Uint8Array): void {
     this.#clearTimer();
+    // An upload that waits for a target which reads no more would keep its client from reading the answer.
+    if (!this.#isRequestSent) (this.#request?.body as Chunks).cancel();
     this.#request = undefined;
     if (this.#canBeKept && this.#isRequestSent && rest.length === 0 && !this.#isOver) {
       this.#idle(this);
