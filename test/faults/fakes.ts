@@ -1,4 +1,5 @@
 import type { Answer, Dialect, Payload } from "../../src/core/dialect.ts";
+import type { WirePiece } from "../../src/core/exchange.ts";
 import type { Action, BodyFault, Fault, FaultContext, Parameters, ParameterValue } from "../../src/core/fault.ts";
 import type { Frame, Framing } from "../../src/core/frame.ts";
 import type { ErrorCatalogue, ErrorEntry, Provider } from "../../src/core/provider.ts";
@@ -118,6 +119,7 @@ type ContextOptions = {
   readonly dialect?: Dialect | undefined;
   readonly seed?: number;
   readonly tools?: readonly string[];
+  readonly method?: string;
 };
 
 export function contextWith(parameters: Parameters, options: ContextOptions = {}): FaultContext {
@@ -125,7 +127,7 @@ export function contextWith(parameters: Parameters, options: ContextOptions = {}
   return {
     exchange: {
       id: 1,
-      method: "POST",
+      method: options.method ?? "POST",
       target: "/v1/chat/completions",
       headers: [],
       body: { lengthBytes: 0, whole: async () => new Uint8Array(), forward: async () => null },
@@ -210,6 +212,51 @@ export function runOver(fault: Fault, frames: readonly Frame[], context: FaultCo
 
 function isEnd({ kind }: Action): boolean {
   return kind === "end" || kind === "reset" || kind === "hang" || kind === "close";
+}
+
+/** How the end of a response's body is told. */
+export type BodyForm = "length" | "chunked" | "until_close";
+
+/** The parts of a response on the wire, its body in these pieces. Without a body there are no pieces, whatever the form says. */
+export function responsePieces(form: BodyForm, bodies: readonly Uint8Array[], status = "200 OK"): readonly WirePiece[] {
+  const lengthBytes = bodies.reduce((sum, { length }) => sum + length, 0);
+  const framing = {
+    length: `Content-Length: ${lengthBytes}\r\n`,
+    chunked: "Transfer-Encoding: chunked\r\n",
+    until_close: "Connection: close\r\n",
+  };
+  const piece = (part: WirePiece["part"], text: string): WirePiece => ({ part, bytes: encoder.encode(text), payload: new Uint8Array() });
+  return [
+    piece("head", `HTTP/1.1 ${status}\r\nx-length: 7\r\n${framing[form]}x-last: 1\r\n\r\n`),
+    ...bodies
+      .filter(({ length }) => length > 0)
+      .map((payload): WirePiece => ({ part: "body", bytes: form === "chunked" ? chunk(payload) : payload, payload })),
+    piece("end", form === "chunked" ? "0\r\n\r\n" : ""),
+  ];
+}
+
+function chunk(payload: Uint8Array): Uint8Array {
+  return Buffer.concat([encoder.encode(`${payload.length.toString(16)}\r\n`), payload, encoder.encode("\r\n")]);
+}
+
+/** Runs a wire fault over the parts of a response, and gives every action up to the one after which nothing comes. */
+export function actionsOverPieces(
+  name: string,
+  pieces: readonly WirePiece[],
+  parameters: Parameters = {},
+  options: ContextOptions = {},
+): readonly Action[] {
+  const fault = faultNamed(name);
+  if (fault.acts !== "wire") throw new Error(`${name} does not act on the wire`);
+  const given = fault.start(contextWith(parameters, options));
+  const actions: Action[] = [];
+  for (const piece of pieces) {
+    actions.push(...given(piece));
+    const last = actions.findIndex(({ kind }) => kind !== "write" && kind !== "delay");
+    if (last >= 0 && last < actions.length - 1) throw new Error(`${name}: something follows ${actions[last]?.kind}`);
+    if (last >= 0) break;
+  }
+  return actions;
 }
 
 /** The bytes that the client gets. */
