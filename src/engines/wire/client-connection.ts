@@ -378,6 +378,8 @@ export class ClientConnection implements SocketEvents {
     tunnel.open({ socket: this.#socket, out: this.#out, ended: () => this.#over(this.#response, "complete") });
     const behind = this.#behind;
     this.#behind = [];
+    if (this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
+    this.#behindBytes = 0;
     for (const bytes of behind) tunnel.toTarget(bytes);
   }
 
