@@ -50,15 +50,16 @@ export class Tunnel {
   /** FIN of the client: the target gets one. */
   clientEnded(): void {
     this.#hasClientEnded = true;
-    this.#toTarget.whenEmpty(() => this.#target.shutdown());
+    // The second FIN closes a socket at once, and a close before the end is known would look like a reset.
     if (this.#hasTargetEnded) this.#end();
+    else this.#toTarget.whenEmpty(() => this.#target.shutdown());
   }
 
   targetEnded(): void {
     this.#hasTargetEnded = true;
     const client = this.#client;
-    client?.out.whenEmpty(() => client.socket.shutdown());
     if (this.#hasClientEnded) this.#end();
+    else client?.out.whenEmpty(() => client.socket.shutdown());
   }
 
   /** One of the connections is gone, and so is the other. */
