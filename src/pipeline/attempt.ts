@@ -40,7 +40,7 @@ export async function attempt(exchange: Identified, plain: boolean, facts: () =>
         signal: exchange.clientGone,
         interim: exchange.interim && ((interim) => exchange.interim?.({ ...interim, headers: endToEndHeaders(interim.headers) })),
         upgrade: upgradeOf(exchange),
-        tls: undefined,
+        tls: target.tls,
       });
       if (isFailure(answer)) return failure(exchange, answer);
       // A 101 is about this connection: its `Upgrade` says what the two sides speak now.
