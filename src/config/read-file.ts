@@ -2,11 +2,11 @@ import { parse, TomlError } from "smol-toml";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
-import { SETTING_ROWS, SETTINGS, type Setting } from "./schema.ts";
-import type { Settings } from "./settings.ts";
+import { SETTING_ROWS } from "./schema.ts";
+import type { Settings, TlsSetting } from "./settings.ts";
 import { positionOfKey, tomlPositions } from "./toml-positions.ts";
 import { checkUpstream, withoutCredentials } from "./upstream.ts";
-import { integer } from "./value-kinds.ts";
+import { integer, text, type ValueKind } from "./value-kinds.ts";
 
 type Table = Readonly<Record<string, unknown>>;
 type Refuse = (path: readonly string[], message: string) => InputError;
@@ -38,7 +38,7 @@ function readRoot(root: Table, refuse: Refuse): Partial<Settings> | InputError {
     const row = ROWS_BY_KEY.get(path.join("."));
     if (row === undefined) return unknownKey(path, known, refuse);
     const [name, setting] = row;
-    const read = readValue(path, value, setting, refuse);
+    const read = readValue(path, value, setting.value, refuse);
     if (isInputError(read)) return read;
     settings[name] = read;
     return undefined;
@@ -78,8 +78,7 @@ function unknownKey(path: readonly string[], known: readonly string[], refuse: R
   return refuse(path, `unknown key "${key}"${where}${didYouMean(key, known)} (known: ${known.join(", ")})`);
 }
 
-function readValue(path: readonly string[], value: unknown, setting: Setting<unknown>, refuse: Refuse): unknown {
-  const { tomlTypes, parse: parseText } = setting.value;
+function readValue(path: readonly string[], value: unknown, { tomlTypes, parse: parseText }: ValueKind<unknown>, refuse: Refuse): unknown {
   const shown = `${path.join(".")} = ${typeof value === "string" ? JSON.stringify(withoutCredentials(value)) : String(value)}`;
   const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
   const type = tomlTypes.find((candidate) => candidate === (isList ? "list" : typeof value));
@@ -91,32 +90,64 @@ function readValue(path: readonly string[], value: unknown, setting: Setting<unk
 
 const TOML_TYPE_TEXTS = { number: "a number", string: "a text in quotes", boolean: "true or false", list: "a list of texts" } as const;
 
-function readProviders(value: unknown, refuse: Refuse): Pick<Settings, "upstreams" | "providerPorts"> | InputError {
+const FILE = text("FILE", "the path of a PEM file", /\S/);
+
+/** The keys under a provider. */
+const PROVIDER_KEYS: Readonly<Record<string, ValueKind<unknown>>> = {
+  port: integer("PORT", 0, 65_535),
+  // Kept as it was written: where it points to is told with its name.
+  upstream: { hint: "URL", tomlTypes: ["string"], parse: (url) => (checkUpstream(url).ok ? { ok: true, value: url } : checkUpstream(url)) },
+  cert_file: FILE,
+  key_file: FILE,
+  ca_file: FILE,
+  server_name: text("NAME", "a host name, such as api.example.com", /^(?=.*[a-z])[a-z\d]([\w.-]*[a-z\d])?$/i),
+};
+
+function readProviders(value: unknown, refuse: Refuse): Pick<Settings, "upstreams" | "providerPorts" | "tls"> | InputError {
   const upstreams: Partial<Record<ProviderName, string>> = {};
   const providerPorts: Partial<Record<ProviderName, number>> = {};
+  const tls: Partial<Record<ProviderName, TlsSetting>> = {};
   if (!isTable(value)) return refuse(["providers"], "providers holds a table for each provider, such as [providers.openai]");
   for (const [name, table] of Object.entries(value)) {
     const provider = PROVIDER_NAMES.find((candidate) => candidate === name);
     if (provider === undefined) return unknownKey(["providers", name], PROVIDER_NAMES, refuse);
     if (!isTable(table)) return refuse(["providers", name], `${name} is a table: [providers.${name}]`);
-    for (const [key, inner] of Object.entries(table)) {
-      const path = ["providers", name, key];
-      if (key === "port") {
-        const port = readValue(path, inner, { ...SETTINGS.port, value: integer("PORT", 0, 65_535) }, refuse);
-        if (isInputError(port)) return port;
-        providerPorts[provider] = port as number;
-      } else if (key === "upstream") {
-        const value = { hint: "URL", tomlTypes: ["string"] as const, parse: checkUpstream };
-        const upstream = readValue(path, inner, { ...SETTINGS.upstreams, value }, refuse);
-        if (isInputError(upstream)) return upstream;
-        upstreams[provider] = inner as string;
-      } else {
-        return unknownKey(path, ["port", "upstream"], refuse);
-      }
-    }
+    const read = readProvider(provider, table, refuse);
+    if (isInputError(read)) return read;
+    const { upstream, port, cert_file: certFile, key_file: keyFile, ca_file: caFile, server_name: serverName } = read;
+    if (upstream !== undefined) upstreams[provider] = upstream;
+    if (port !== undefined) providerPorts[provider] = port;
+    if ([certFile, keyFile, caFile, serverName].some((each) => each !== undefined))
+      tls[provider] = { certFile, keyFile, caFile, serverName };
   }
-  return { upstreams, providerPorts };
+  return { upstreams, providerPorts, tls };
 }
+
+type ProviderTable = { readonly port?: number } & {
+  readonly [Key in "upstream" | "cert_file" | "key_file" | "ca_file" | "server_name"]?: string;
+};
+
+function readProvider(provider: ProviderName, table: Table, refuse: Refuse): ProviderTable | InputError {
+  const read: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(table)) {
+    const path = ["providers", provider, key];
+    const kind = PROVIDER_KEYS[key];
+    if (kind === undefined) return unknownKey(path, Object.keys(PROVIDER_KEYS), refuse);
+    const found = readValue(path, value, kind, refuse);
+    if (isInputError(found)) return found;
+    read[key] = found;
+  }
+  for (const [one, other] of CERTIFICATE_KEYS) {
+    if (one in read && !(other in read))
+      return refuse(["providers", provider, one], `providers.${provider}.${one} needs ${other} beside it`);
+  }
+  return read;
+}
+
+const CERTIFICATE_KEYS = [
+  ["cert_file", "key_file"],
+  ["key_file", "cert_file"],
+] as const;
 
 function isTable(value: unknown): value is Table {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);

@@ -95,6 +95,14 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     default: {},
     summary: "a port of the provider's own",
   },
+  tls: {
+    key: "providers.*.cert_file",
+    option: undefined,
+    variables: [],
+    value: { hint: "FILE", tomlTypes: ["string"], parse: () => ({ ok: false, expected: "a table" }) },
+    default: {},
+    summary: "client certificate, its key, authorities and server name for a provider's target",
+  },
   defaultProvider: {
     key: "default_provider",
     option: "default-provider",

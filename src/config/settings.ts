@@ -8,6 +8,15 @@ export type ListenSetting = {
   readonly provider: ProviderName | undefined;
 };
 
+/** How a provider's target is met over TLS: paths of PEM files, and the name in its certificate where that is not the host's. */
+export type TlsSetting = {
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  /** Authorities that are trusted in place of the system's. */
+  readonly caFile: string | undefined;
+  readonly serverName: string | undefined;
+};
+
 /** All that `serve` can be told, after command line, environment, file and defaults are put together. */
 export type Settings = {
   readonly host: string;
@@ -25,6 +34,8 @@ export type Settings = {
   readonly upstreams: Partial<Readonly<Record<ProviderName, string>>>;
   /** Own listener ports by provider. */
   readonly providerPorts: Partial<Readonly<Record<ProviderName, number>>>;
+  /** By provider. */
+  readonly tls: Partial<Readonly<Record<ProviderName, TlsSetting>>>;
   readonly defaultProvider: ProviderName;
   /** The built-in provider answers for every provider. */
   readonly simulate: boolean;

@@ -1,6 +1,15 @@
 import type { Clock } from "./clock.ts";
 import type { FaultproxyEvent } from "./event.ts";
-import type { ForwardFailure, ForwardRequest, Identified, OpenResponse, RequestFacts, WirePiece, WireScript } from "./exchange.ts";
+import type {
+  ForwardFailure,
+  ForwardRequest,
+  Identified,
+  OpenResponse,
+  RequestFacts,
+  TlsIdentity,
+  WirePiece,
+  WireScript,
+} from "./exchange.ts";
 import type { Gone } from "./gone.ts";
 import type { ProviderName } from "./provider.ts";
 import type { Rules } from "./rule.ts";
@@ -8,7 +17,7 @@ import type { Rules } from "./rule.ts";
 /** Where a provider's requests go. */
 export type Target =
   /** Scheme, authority and base path without a trailing slash. */
-  | { readonly kind: "url"; readonly base: string }
+  | { readonly kind: "url"; readonly base: string; readonly tls?: TlsIdentity }
   | { readonly kind: "simulated" }
   | { readonly kind: "missing"; readonly variable: string };
 

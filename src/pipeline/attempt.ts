@@ -52,7 +52,7 @@ async function simulated(exchange: Identified, facts: { readonly get: () => Prom
   return ports.simulate(exchange, known, bytes);
 }
 
-function forward(exchange: Identified, { base }: UrlTarget, body: Body, plain: boolean, ports: Ports): Promise<Answer> {
+function forward(exchange: Identified, { base, tls }: UrlTarget, body: Body, plain: boolean, ports: Ports): Promise<Answer> {
   const headers = endToEndHeaders(exchange.headers);
   return ports.forward({
     method: exchange.method,
@@ -63,7 +63,7 @@ function forward(exchange: Identified, { base }: UrlTarget, body: Body, plain: b
     signal: exchange.clientGone,
     interim: exchange.interim,
     upgrade: upgradeOf(exchange),
-    tls: undefined,
+    tls,
   });
 }
 

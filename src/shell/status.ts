@@ -43,8 +43,11 @@ export type Status = {
   readonly injections: number;
   readonly running: number;
   readonly uptimeSeconds: number;
-  readonly providers: Readonly<Record<ProviderName, Target & { readonly port: number | null }>>;
+  readonly providers: Readonly<Record<ProviderName, PlainTarget & { readonly port: number | null }>>;
 };
+
+/** A target without what it takes to be let in. */
+type PlainTarget = Exclude<Target, { kind: "url" }> | { readonly kind: "url"; readonly base: string };
 
 export function statusOf(daemon: Daemon, settings: Settings, socket: string | undefined): Status {
   const { host, port, seed } = daemon;
@@ -65,9 +68,14 @@ export function statusOf(daemon: Daemon, settings: Settings, socket: string | un
     ...daemon.counts(),
     uptimeSeconds: Math.round((Date.now() - daemon.startedWallMs) / 100) / 10,
     providers: Object.fromEntries(
-      PROVIDER_NAMES.map((name) => [name, { ...daemon.targets[name], port: daemon.providerPorts[name] ?? null }]),
+      PROVIDER_NAMES.map((name) => [name, { ...withoutIdentity(daemon.targets[name]), port: daemon.providerPorts[name] ?? null }]),
     ) as Status["providers"],
   };
+}
+
+/** A private key is told to nobody. */
+function withoutIdentity(target: Target): PlainTarget {
+  return target.kind === "url" ? { kind: target.kind, base: target.base } : target;
 }
 
 /** The mode, where there is one, and the rules beside it, in the order they are asked. */

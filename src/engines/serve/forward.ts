@@ -1,4 +1,4 @@
-import type { Body, ForwardFailure, ForwardRequest, OpenResponse } from "../../core/exchange.ts";
+import type { Body, ForwardFailure, ForwardRequest, OpenResponse, TlsIdentity } from "../../core/exchange.ts";
 import { type HeaderList, headerValue, withoutHeaders } from "../../core/headers.ts";
 import { chunksAgain, chunksOfReader, streamForFetch } from "./chunks.ts";
 
@@ -9,7 +9,7 @@ const STATUS_MAX = 599;
 /** `host` is the target's; `expect` was answered when the body was read. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set(["host", "expect"]);
 
-type FetchOptions = RequestInit & { readonly decompress: boolean; readonly timeout: boolean };
+type FetchOptions = RequestInit & { readonly decompress: boolean; readonly timeout: boolean; tls?: TlsIdentity };
 
 /** Sends the request with `fetch`: nothing followed, nothing decoded, no idle timeout. */
 export async function forward(request: ForwardRequest): Promise<OpenResponse | ForwardFailure> {
@@ -23,6 +23,8 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
     // This engine's requests have real ones.
     signal: signal as AbortSignal,
   };
+  // Connections of different identities are kept apart.
+  if (request.tls !== undefined) options.tls = request.tls;
   if (body !== null) options.body = body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : streamForFetch(body);
   try {
     const response = await fetch(request.base + request.target, options);

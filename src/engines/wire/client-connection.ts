@@ -102,11 +102,11 @@ export class ClientConnection implements SocketEvents {
     else closeSocket(this.#socket);
   }
 
-  close(): void {
+  close(error: Error | undefined): void {
     if (this.#phase === "over") return;
     this.#phase = "over";
     this.#out.end();
-    this.#tunnel?.break();
+    this.#tunnel?.clientClosed(error);
     this.#body?.broken("reset");
     this.#body = undefined;
     this.#clientGone();

@@ -50,7 +50,6 @@ export class Tunnel {
   /** FIN of the client: the target gets one. */
   clientEnded(): void {
     this.#hasClientEnded = true;
-    // The second FIN closes a socket at once, and a close before the end is known would look like a reset.
     if (this.#hasTargetEnded) this.#end();
     else this.#toTarget.whenEmpty(() => this.#target.shutdown());
   }
@@ -60,6 +59,17 @@ export class Tunnel {
     const client = this.#client;
     if (this.#hasClientEnded) this.#end();
     else client?.out.whenEmpty(() => client.socket.shutdown());
+  }
+
+  /** A FIN behind our own comes as a close. */
+  clientClosed(error: Error | undefined): void {
+    if (error === undefined && this.#hasTargetEnded) this.clientEnded();
+    else this.break();
+  }
+
+  targetClosed(error: Error | undefined): void {
+    if (error === undefined && this.#hasClientEnded) this.targetEnded();
+    else this.break();
   }
 
   /** One of the connections is gone, and so is the other. */

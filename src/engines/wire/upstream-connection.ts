@@ -145,7 +145,7 @@ export class UpstreamConnection implements SocketEvents {
   }
 
   close(error?: Error): void {
-    this.#tunnel?.break();
+    this.#tunnel?.targetClosed(error);
     this.#gone(error === undefined ? "close" : "reset");
   }
 
