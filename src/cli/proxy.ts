@@ -3,6 +3,7 @@ import { type InputError, isInputError } from "../core/errors.ts";
 import { type ControlServer, openControlServer } from "../shell/control-server.ts";
 import { type Daemon, startDaemon } from "../shell/daemon.ts";
 import { type Status, statusOf } from "../shell/status.ts";
+import { warningsOf } from "../shell/warnings.ts";
 import { message } from "./message.ts";
 
 /** A daemon with its control socket, as `serve` and `run` hold it. */
@@ -25,6 +26,7 @@ export async function startProxy(
 ): Promise<RunningProxy | InputError> {
   const daemon = await startDaemon(settings, environment);
   if (isInputError(daemon)) return daemon;
+  for (const warning of warningsOf(settings, daemon.targets, environment)) message.warn(warning);
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   let control: ControlServer | undefined;
   let isStopping = false;

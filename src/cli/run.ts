@@ -66,7 +66,7 @@ async function run(call: Call): Promise<number> {
   const environment = originalEnvironment();
   const settings = settingsFrom(call, environment, {
     defaults: DEFAULTS,
-    onlyByOption: ["port", "host", "socket", "stdin"],
+    onlyByOption: ["port", "host", "socket", "stdin", "listen", "reusePort"],
   });
   if (isInputError(settings)) return refuse(settings);
   if (settings.engine === "serve") raiseFetchLimit();

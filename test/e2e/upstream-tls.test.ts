@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { createServer as createHttps } from "node:https";
-import { connect as connectTcp, createServer as createTcp, type Server, type Socket } from "node:net";
+import { connect as connectTcp, createServer as createTcp, type Socket } from "node:net";
 import { join } from "node:path";
 import { createServer as createTls, type TLSSocket, type TlsOptions } from "node:tls";
 import { type CertificateName, type Certificates, makeCertificates } from "./support/certificates.ts";
 import { BINARY, type DaemonOptions, ENGINES, eventually, startTestDaemon } from "./support/daemon.ts";
 import { complete, raw, rawConnection, request } from "./support/raw-client.ts";
-
-const OK = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+import { answering, freePort, listening, reachable } from "./support/servers.ts";
 
 describe.skipIf(Bun.which("openssl") === null)("TLS to targets", () => {
   let made: Certificates;
@@ -352,31 +351,6 @@ http { access_log off; ${temporary} server { listen 127.0.0.1:${port} ssl; ssl_c
   });
 });
 
-/** Answers every request on a connection. */
-function answering(socket: TLSSocket, told: (head: string) => void = () => {}): void {
-  let unread = "";
-  socket.on("error", () => {});
-  socket.on("data", (data) => {
-    unread += data.toString("latin1");
-    for (;;) {
-      const border = unread.indexOf("\r\n\r\n");
-      const head = unread.slice(0, border + 4);
-      const end = border + 4 + Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
-      if (border < 0 || unread.length < end) return;
-      unread = unread.slice(end);
-      told(head);
-      socket.write(OK);
-    }
-  });
-}
-
-async function listening(server: Server, host = "127.0.0.1") {
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return { port: address.port, stop: () => void server.close() };
-}
-
 /** Passes bytes on until it is told to cut. */
 async function startRelay(port: number) {
   const clients: Socket[] = [];
@@ -399,21 +373,4 @@ async function startRelay(port: number) {
     }
   };
   return { ...(await listening(server)), cut };
-}
-
-async function freePort(): Promise<number> {
-  const { port, stop } = await listening(createTcp());
-  stop();
-  return port;
-}
-
-async function reachable(port: number): Promise<void> {
-  await eventually(async () => {
-    const { promise, resolve } = Promise.withResolvers<true | undefined>();
-    const socket = connectTcp(port, "127.0.0.1", () => resolve(true));
-    socket.on("error", () => resolve(undefined));
-    const is = await promise;
-    socket.destroy();
-    return is;
-  }, `a server on port ${port}`);
 }
