@@ -95,3 +95,68 @@ export function request(method: string, target: string, headers: Readonly<Record
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   return `${method} ${target} HTTP/1.1\r\n${lines.join("")}\r\n${body}`;
 }
+
+export type Conversation = {
+  readonly socket: Socket;
+  readonly text: () => string;
+  readonly send: (bytes: string) => void;
+  /** Waits until the text is as asked, or the peer has ended; fails after five seconds. */
+  readonly until: (isThere: (text: string) => boolean) => Promise<void>;
+  /** How the peer ended; `open` where it does not within so many milliseconds. */
+  readonly end: (withinMs?: number) => Promise<RawEnd>;
+  /** So many bytes in all had come after so many milliseconds. */
+  readonly arrivals: readonly { readonly bytes: number; readonly ms: number }[];
+  /** What went wrong with the connection after the peer's end. */
+  readonly errors: readonly string[];
+};
+
+/** A connection in the caller's hands, which keeps its own direction open when the peer ends. */
+export function converse(port: number, bytes: string): Conversation {
+  let text = "";
+  const ended = Promise.withResolvers<RawEnd>();
+  const arrivals: { bytes: number; ms: number }[] = [];
+  const errors: string[] = [];
+  const waiting = new Set<() => void>();
+  const look = () => {
+    for (const check of waiting) check();
+  };
+  const start = performance.now();
+  const socket: Socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true }, () => socket.write(bytes));
+  let hasEnded = false;
+  const end = (how: RawEnd) => {
+    hasEnded = true;
+    ended.resolve(how);
+    look();
+  };
+  socket.on("data", (chunk) => {
+    text += chunk.toString("latin1");
+    arrivals.push({ bytes: text.length, ms: performance.now() - start });
+    look();
+  });
+  socket.on("end", () => end("fin"));
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    errors.push(error.code ?? error.message);
+    end("rst");
+  });
+  return {
+    socket,
+    text: () => text,
+    send: (more) => void socket.write(Buffer.from(more, "latin1")),
+    until: (isThere) =>
+      new Promise((resolve, reject) => {
+        const late = () => reject(new Error(`it did not come within 5 s; what came: ${JSON.stringify(text.slice(-400))}`));
+        const timer = setTimeout(late, 5_000);
+        const check = () => {
+          if (!hasEnded && !isThere(text)) return;
+          waiting.delete(check);
+          clearTimeout(timer);
+          resolve();
+        };
+        waiting.add(check);
+        check();
+      }),
+    end: (withinMs = 5_000) => Promise.race([ended.promise, Bun.sleep(withinMs).then((): RawEnd => "open")]),
+    arrivals,
+    errors,
+  };
+}
