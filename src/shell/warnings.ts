@@ -5,11 +5,18 @@ import { originOf } from "../engines/wire/origin.ts";
 
 /** What was understood and yet will not work as it was meant: one sentence each, without credentials. */
 export function warningsOf(
-  settings: Pick<Settings, "engine" | "tls">,
+  settings: Pick<Settings, "engine" | "tls" | "headTimeoutMs" | "idleTimeoutMs">,
   targets: Readonly<Record<ProviderName, Target>>,
   environment: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
-  return [...(settings.engine === "wire" ? unusableProxies(targets, environment) : []), ...unusedCertificates(settings, targets)];
+  const ofEngine = settings.engine === "wire" ? unusableProxies(targets, environment) : unusedTimeouts(settings);
+  return [...ofEngine, ...unusedCertificates(settings, targets)];
+}
+
+function unusedTimeouts({ headTimeoutMs, idleTimeoutMs }: Pick<Settings, "headTimeoutMs" | "idleTimeoutMs">): readonly string[] {
+  return headTimeoutMs === 0 && idleTimeoutMs === 0
+    ? []
+    : ["--head-timeout and --idle-timeout need --engine wire; with serve there is no limit"];
 }
 
 /** Such targets are never met without the proxy: it may be there to hide or to watch. */

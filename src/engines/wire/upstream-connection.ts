@@ -336,11 +336,13 @@ export class UpstreamConnection implements SocketEvents {
   #limitIdle(): void {
     const ms = this.#timeouts.idleMs;
     if (ms === 0) return;
+    this.#clearTimer();
     this.#timer = setTimeout(() => {
       const body = this.#body;
       this.#body = undefined;
       this.#over();
-      body?.broken("close");
+      // A body until the close would look complete with a FIN.
+      body?.broken(body.framing.kind === "close" ? "reset" : "close");
       closeSocket(this.#socket);
     }, ms);
   }
