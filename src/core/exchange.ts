@@ -144,7 +144,13 @@ export type ForwardRequest = {
 };
 
 /** How the sending of a response ended; told exactly once for each response. */
-export type DeliveryEnd = "complete" | "cut" | "client_gone";
+export type DeliveryEnd =
+  | "complete"
+  | "cut"
+  /** The client left while it was being sent. */
+  | "client_gone"
+  /** The client had left before a byte was sent. */
+  | "unsent";
 
 /** One part of a response as it goes on the wire; `end` is the last chunk and what follows it, or nothing. */
 export type WirePiece = {

@@ -45,9 +45,7 @@ export function delivered(exchange: Identified, response: OpenResponse, notes: N
     response,
     damage,
     done(how) {
-      // Of a whole answer nothing was sent to a client that had left; of a stream perhaps all but the end.
-      const isUnsent = how === "client_gone" && (response.body === null || response.body instanceof Uint8Array);
-      recordEnd(exchange, isUnsent ? null : response.status, WORDS[how], notes, ports);
+      recordEnd(exchange, how === "unsent" ? null : response.status, WORDS[how], notes, ports);
     },
   };
 }
@@ -71,7 +69,12 @@ export function abandoned(exchange: Identified, notes: Notes, ports: Ports): Del
   return { kind: "reset" };
 }
 
-const WORDS: Readonly<Record<DeliveryEnd, DoneWord>> = { complete: "delivered", cut: "cut", client_gone: "client_gone" };
+const WORDS: Readonly<Record<DeliveryEnd, DoneWord>> = {
+  complete: "delivered",
+  cut: "cut",
+  client_gone: "client_gone",
+  unsent: "client_gone",
+};
 
 function recordEnd(exchange: Identified, status: number | null, done: DoneWord, notes: Notes, ports: Ports): void {
   ports.record({

@@ -96,7 +96,7 @@ function perform(delivery: Delivery, clientGone: Gone): Response | Promise<Respo
 function respond({ status, reason, headers, body }: OpenResponse, done: (how: DeliveryEnd) => void, clientGone: Gone): Response {
   const init: ResponseInit = { status, statusText: reason ?? "", headers: headers as [string, string][] };
   if (body !== null && !(body instanceof Uint8Array)) return new Response(streamOfChunks(body, done), init);
-  done(clientGone.aborted ? "client_gone" : "complete");
+  done(clientGone.aborted ? "unsent" : "complete");
   return new Response(body as Uint8Array<ArrayBuffer> | null, init);
 }
 

@@ -1,20 +1,21 @@
-import type { BodyCut, Delivery, DeliveryEnd, Interim, OpenResponse, Received, WireScript } from "../../core/exchange.ts";
+import type { BodyCut, Delivery, DeliveryEnd, Interim, OpenResponse, Received, RequestBody, WireScript } from "../../core/exchange.ts";
 import { endToEndHeaders } from "../../core/headers.ts";
 import type { ListenOptions } from "../engine.ts";
 import { GoneSignal } from "./gone-signal.ts";
 import { hasOption } from "./http1/fields.ts";
-import type { MessageError, MessageHead, RequestLine } from "./http1/message.ts";
+import { type MessageError, type MessageHead, type RequestLine, WholeData } from "./http1/message.ts";
 import { requestReader } from "./http1/reader.ts";
 import { responseHead } from "./http1/writer.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { type ConnectionLimits, LINGER_MS, PIPELINED_BYTES_MAX, RESET_DELAY_MS } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
 import { type RefusalStatus, refusal } from "./refusal.ts";
-import { arrivingRequestBody, NO_REQUEST_BODY, WholeRequestBody } from "./request-body.ts";
+import { arrivingRequestBody, EMPTY_REQUEST_BODY, NO_REQUEST_BODY, WholeRequestBody } from "./request-body.ts";
 import { responseForm } from "./response-form.ts";
 import { type BodyCoding, sendBody } from "./send-body.ts";
 import { closeSocket, resetSocket, type Socket, type SocketEvents } from "./socket.ts";
 import { isTunnel, type Tunnel } from "./tunnel.ts";
+import { WholeBody } from "./whole-body.ts";
 import { wirePieces } from "./wire-pieces.ts";
 
 type RequestHead = MessageHead<RequestLine>;
@@ -172,8 +173,9 @@ export class ClientConnection implements SocketEvents {
           const framing = event.head.framing.kind;
           // Chunks, and be it the last one alone, go on as they came.
           if (next?.kind === "end" && framing !== "chunked")
-            this.#begin(event.head, framing === "none" ? "none" : new Uint8Array(), next.rest);
-          else if (next?.kind === "data" && last?.kind === "end" && framing === "length") this.#begin(event.head, next.raw, last.rest);
+            this.#begin(event.head, framing === "none" ? NO_REQUEST_BODY : EMPTY_REQUEST_BODY, next.rest);
+          else if (next instanceof WholeData && last?.kind === "end")
+            this.#begin(event.head, new WholeRequestBody(new WholeBody(next.block, next.from, next.to)), last.rest);
           else {
             // Of damage that came with the head no target sees anything.
             const damage = events[events.length - 1];
@@ -205,7 +207,7 @@ export class ClientConnection implements SocketEvents {
   }
 
   /** A request has come: whole, without a body, or with a body that is still arriving. */
-  #begin(head: RequestHead, body: Uint8Array | "none" | "arriving", rest: Uint8Array | undefined): void {
+  #begin(head: RequestHead, body: RequestBody | "arriving", rest: Uint8Array | undefined): void {
     const target = originForm(head);
     if (typeof target !== "string") {
       this.#refuse(target.status, target.code, target.message);
@@ -214,16 +216,13 @@ export class ClientConnection implements SocketEvents {
     this.#head = head;
     this.#isHeadSent = false;
     this.#gone = new GoneSignal();
-    let requestBody = NO_REQUEST_BODY;
-    if (body === "arriving") {
+    let requestBody = body;
+    if (requestBody === "arriving") {
       this.#awaitsContinue = head.minor === 1 && hasOption(head.headers, "expect", "100-continue");
       this.#body = this.#incoming(head);
       requestBody = arrivingRequestBody(this.#body);
       this.#enter("body");
-    } else {
-      this.#enter("answering");
-      if (body !== "none") requestBody = new WholeRequestBody(body);
-    }
+    } else this.#enter("answering");
     if (rest !== undefined && rest.length > 0) this.#keep(rest as Buffer);
     const received: Received = {
       id: this.#side.nextId(),
@@ -289,7 +288,7 @@ export class ClientConnection implements SocketEvents {
         if (!isStale) this.#finish("close");
         break;
       case "bytes":
-        if (isStale) delivery.done("client_gone");
+        if (isStale) delivery.done("unsent");
         else void this.#perform(delivery.script, { body: null, done: delivery.done }, false);
         break;
       case "response": {
@@ -297,7 +296,7 @@ export class ClientConnection implements SocketEvents {
         if (isStale) {
           if (response.body !== null && !(response.body instanceof Uint8Array)) response.body.cancel();
           if (isTunnel(response.tunnel)) response.tunnel.break();
-          done("client_gone");
+          done("unsent");
         } else if (isTunnel(response.tunnel)) this.#openTunnel(response, response.tunnel, done);
         else this.#respond(head, response, done, damage);
       }
@@ -329,7 +328,7 @@ export class ClientConnection implements SocketEvents {
       if (body !== null && !(body instanceof Uint8Array)) body.cancel();
       this.#out.writeHead(form.head);
       this.#whenSent(sent, form.keepAlive);
-    } else if (body === null || body instanceof Uint8Array) {
+    } else if (body === null || body instanceof Uint8Array || body instanceof WholeBody) {
       this.#out.writeHead(form.head, body ?? undefined);
       this.#whenSent(sent, form.keepAlive);
     } else this.#stream(form.head, form.coding, form.keepAlive, sent);

@@ -6,6 +6,7 @@ import { type Origin, originOf } from "./origin.ts";
 import { Pool } from "./pool.ts";
 import type { BodyCoding } from "./send-body.ts";
 import { type Answer, type Sendable, UpstreamConnection, type UpstreamTimeouts } from "./upstream-connection.ts";
+import { WholeBody } from "./whole-body.ts";
 
 export type ForwardOptions = ConnectOptions &
   UpstreamTimeouts & {
@@ -90,7 +91,7 @@ class Sending implements Sendable {
 
 /** May it be sent again (RFC 9110 section 9.2.2)? A body that has been read as it came is gone. */
 function isRepeatable({ method, body }: ForwardRequest, answer: "stale" | "unsent"): boolean {
-  return (answer === "unsent" || IDEMPOTENT.has(method)) && (body === null || body instanceof Uint8Array);
+  return (answer === "unsent" || IDEMPOTENT.has(method)) && (body === null || body instanceof Uint8Array || body instanceof WholeBody);
 }
 
 /** A proxy that is asked for a plain target asks for credentials in the target's place. */
@@ -132,7 +133,11 @@ function isContinueExpected(name: string, value: string): boolean {
 }
 
 function requestForm({ method, target, headers, body, upgrade }: ForwardRequest, origin: Origin): Pick<Sendable, "head" | "coding"> {
-  const isChunked = body !== null && !(body instanceof Uint8Array) && !(body instanceof IncomingBody && body.framing.kind === "length");
+  const hasLength =
+    body === null ||
+    body instanceof Uint8Array ||
+    body instanceof WholeBody ||
+    (body instanceof IncomingBody && body.framing.kind === "length");
   const isExpecting = body instanceof IncomingBody && body.isHeldBack;
   let lines = "";
   let hasHost = false;
@@ -145,7 +150,7 @@ function requestForm({ method, target, headers, body, upgrade }: ForwardRequest,
     } else if (isExpecting || name.length !== 6 || !isContinueExpected(name, value)) lines += receivedLine(field);
   }
   if (!hasHost) lines = fieldLine("Host", origin.authority) + lines;
-  if (isChunked) lines += fieldLine("Transfer-Encoding", "chunked");
+  if (!hasLength) lines += fieldLine("Transfer-Encoding", "chunked");
   if (upgrade !== undefined) lines += fieldLine("Connection", "Upgrade") + fieldLine("Upgrade", upgrade);
   // A proxy that is asked for a plain target gets the whole URL (RFC 9112 section 3.2.2).
   const isProxied = origin.proxy !== undefined && !origin.isTls;
@@ -154,6 +159,6 @@ function requestForm({ method, target, headers, body, upgrade }: ForwardRequest,
   const path = target !== "*" ? origin.basePath + target : isProxied ? "" : "*";
   return {
     head: `${requestLine(method, isProxied ? `http://${origin.authority}${path}` : path)}${lines}\r\n`,
-    coding: !isChunked ? "payload" : body instanceof IncomingBody ? "as-received" : "chunked",
+    coding: hasLength ? "payload" : body instanceof IncomingBody ? "as-received" : "chunked",
   };
 }

@@ -1,5 +1,6 @@
 import { BUFFER_BYTES_HIGH } from "./limits.ts";
 import type { Socket } from "./socket.ts";
+import { WholeBody } from "./whole-body.ts";
 
 /** Where heads are put together: what is written is the system's when `write` returns, and an allocation costs more than copying. */
 const SCRATCH = Buffer.allocUnsafe(80 * 1024);
@@ -40,16 +41,17 @@ export class Outgoing {
   }
 
   /** A head, and the body behind it where that is at hand, in one write. */
-  writeHead(head: string, body?: Uint8Array): void {
+  writeHead(head: string, body?: Uint8Array | WholeBody): void {
     const length = head.length + (body?.length ?? 0);
     if (this.#isOver || this.#isCorked || this.#queue.length > 0 || length > SCRATCH.length) {
       this.write(Buffer.from(head, "latin1"));
-      if (body !== undefined) this.write(body);
+      if (body !== undefined) this.write(body instanceof WholeBody ? body.bytes() : body);
       return;
     }
     this.bytesWritten += length;
     SCRATCH.write(head, 0, "latin1");
-    if (body !== undefined) SCRATCH.set(body, head.length);
+    if (body instanceof WholeBody) body.block.copy(SCRATCH, head.length, body.from, body.to);
+    else if (body !== undefined) SCRATCH.set(body, head.length);
     const sent = Math.max(0, this.#socket.write(SCRATCH, 0, length));
     if (sent < length) this.#push(Buffer.from(SCRATCH.subarray(sent, length)));
   }

@@ -1,29 +1,33 @@
 import type { RequestBody } from "../../core/exchange.ts";
 import type { IncomingBody } from "./incoming-body.ts";
+import type { WholeBody } from "./whole-body.ts";
 
 const NOTHING = new Uint8Array();
+
+/** A body of no bytes, announced as such. */
+export const EMPTY_REQUEST_BODY: RequestBody = { lengthBytes: 0, whole: async () => NOTHING, forward: () => NOTHING };
 
 /** No body, and no framing that announces one. */
 export const NO_REQUEST_BODY: RequestBody = { lengthBytes: 0, whole: async () => NOTHING, forward: () => null };
 
 /** A body that came together with its head, as most do. */
 export class WholeRequestBody implements RequestBody {
-  readonly #bytes: Uint8Array;
+  readonly #body: WholeBody;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+  constructor(body: WholeBody) {
+    this.#body = body;
   }
 
   get lengthBytes(): number {
-    return this.#bytes.length;
+    return this.#body.length;
   }
 
   async whole(bytesMax: number): Promise<Uint8Array | undefined> {
-    return this.#bytes.length <= bytesMax ? this.#bytes : undefined;
+    return this.#body.length <= bytesMax ? this.#body.bytes() : undefined;
   }
 
-  forward(): Uint8Array {
-    return this.#bytes;
+  forward(): WholeBody {
+    return this.#body;
   }
 }
 

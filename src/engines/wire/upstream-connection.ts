@@ -1,7 +1,7 @@
 import type { ForwardFailure, ForwardRequest, OpenResponse } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { fieldValues, hasOption } from "./http1/fields.ts";
-import type { MessageEvent, MessageHead, StatusLine } from "./http1/message.ts";
+import { type MessageEvent, type MessageHead, type StatusLine, WholeData } from "./http1/message.ts";
 import { responseReader } from "./http1/reader.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { INTERIM_RESPONSES_MAX, POOL_IDLE_MS } from "./limits.ts";
@@ -10,6 +10,7 @@ import { type BodyCoding, sendBody } from "./send-body.ts";
 import { closeSocket, resetSocket, type Socket, type SocketError, type SocketEvents } from "./socket.ts";
 import { tlsDetail } from "./tls.ts";
 import { Tunnel } from "./tunnel.ts";
+import { WholeBody } from "./whole-body.ts";
 
 type ResponseHead = MessageHead<StatusLine>;
 
@@ -94,7 +95,7 @@ export class UpstreamConnection implements SocketEvents {
     this.#interims = 0;
     this.#bytesBefore = this.#out.bytesWritten;
     request.signal.addEventListener("abort", this.#abandonAborted);
-    if (body === null || body instanceof Uint8Array) {
+    if (body === null || body instanceof Uint8Array || body instanceof WholeBody) {
       this.#out.writeHead(head, body ?? undefined);
       this.#requestSent();
     } else this.#sendArriving(sendable);
@@ -184,7 +185,8 @@ export class UpstreamConnection implements SocketEvents {
           this.#keptMs(event.head.headers);
           const framing = event.head.framing.kind;
           if (next?.kind === "end" && framing !== "chunked") return this.#whole(event.head, framing === "none" ? null : NOTHING, next.rest);
-          if (next?.kind === "data" && last?.kind === "end" && framing === "length") return this.#whole(event.head, next.raw, last.rest);
+          if (next instanceof WholeData && last?.kind === "end")
+            return this.#whole(event.head, new WholeBody(next.block, next.from, next.to), last.rest);
           this.#body = this.#incoming(event.head);
           this.#answer(responseOf(event.head, this.#body));
           this.#limitIdle();
@@ -239,7 +241,7 @@ export class UpstreamConnection implements SocketEvents {
     return NOTHING;
   }
 
-  #whole(head: ResponseHead, body: Uint8Array | null, rest: Uint8Array): Uint8Array {
+  #whole(head: ResponseHead, body: OpenResponse["body"], rest: Uint8Array): Uint8Array {
     this.#answer(responseOf(head, body));
     this.#finished(rest);
     return NOTHING;

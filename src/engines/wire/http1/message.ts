@@ -67,9 +67,32 @@ export type MessageHead<StartLine> = StartLine & {
   readonly framing: BodyFraming;
 };
 
+/** A body that came whole, with its head: where it stands in the block that was read. The views are made when they are asked for. */
+export class WholeData {
+  readonly kind = "data";
+  readonly block: Buffer;
+  readonly from: number;
+  readonly to: number;
+
+  constructor(block: Buffer, from: number, to: number) {
+    this.block = block;
+    this.from = from;
+    this.to = to;
+  }
+
+  get raw(): Uint8Array {
+    return this.block.subarray(this.from, this.to);
+  }
+
+  get payload(): readonly Uint8Array[] {
+    return [this.raw];
+  }
+}
+
 /** The bytes of all events but `error`, heads aside, are the bytes of the body as they came, chunk framing and all. */
 export type MessageEvent<StartLine> =
   | { readonly kind: "head"; readonly head: MessageHead<StartLine> }
+  | WholeData
   /** `raw` as on the wire, `payload` without chunk framing. */
   | { readonly kind: "data"; readonly raw: Uint8Array; readonly payload: readonly Uint8Array[] }
   /** `raw`: the last chunk and the trailer section of a chunked body. `rest`: what came behind the message, unread. */

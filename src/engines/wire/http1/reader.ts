@@ -12,6 +12,7 @@ import {
   messageError,
   type RequestLine,
   type StatusLine,
+  WholeData,
 } from "./message.ts";
 import { readRequestLine, readStatusLine } from "./start-line.ts";
 
@@ -169,8 +170,8 @@ function messageReader<StartLine>(
         }
         if (found.kind === "length" && bytes.length - from >= found.bytes) {
           // The whole message is here, as most are: no reader is needed for its body.
-          const raw = bytes.subarray(from, from + found.bytes);
-          events.push({ kind: "data", raw, payload: [raw] }, end(bytes, NOTHING, NO_TRAILERS, from + found.bytes));
+          const behind = from + found.bytes;
+          events.push(new WholeData(bytes, from, behind), end(bytes, NOTHING, NO_TRAILERS, behind));
           return events;
         }
         body = bodyReader(found);
