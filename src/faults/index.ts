@@ -96,5 +96,5 @@ const BY_NAME: ReadonlyMap<string, Fault> = new Map(
 
 /** By name or letter, case ignored, dashes as good as underscores. */
 export function faultByName(name: string): Fault | undefined {
-  return BY_NAME.get(name.toLowerCase().replaceAll("-", "_"));
+  return BY_NAME.get(name) ?? BY_NAME.get(name.toLowerCase().replaceAll("-", "_"));
 }
