@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import type { Answer, DialectName } from "../../src/core/dialect.ts";
-import type { Action, BodyFault, Fault, FaultContext, Parameters, ParameterValue } from "../../src/core/fault.ts";
+import type { Action, BeforeFault, BodyFault, Fault, FaultContext, Parameters, ParameterValue } from "../../src/core/fault.ts";
 import type { Frame, Framing } from "../../src/core/frame.ts";
 import { headerValue } from "../../src/core/headers.ts";
 import { HTTP_FAULT_NAMES, type ProviderName } from "../../src/core/provider.ts";
@@ -192,7 +192,7 @@ function over(of: Case, name: string, typed: Typed = {}, stream = true) {
 }
 
 function endsBody({ kind }: Action): boolean {
-  return kind === "end" || kind === "reset" || kind === "hang";
+  return kind === "end" || kind === "reset" || kind === "close" || kind === "hang";
 }
 
 function dataOf(frames: readonly Frame[]): readonly string[] {
@@ -291,11 +291,12 @@ describe.each(CASES.map((of) => [of.title, of] as const))("%s", (_title, of) => 
       ["after a token", { after: "1token" }],
       ["after 100 bytes", { after: "100bytes" }],
       ["ended properly", { by: "end" }],
+      ["ended by FIN", { by: "fin" }],
     ])("cut %s is a beginning without its terminal event", (_how, typed) => {
       const { input, output, frames, ends } = over(of, "cut", typed);
       expect(Buffer.compare(output, input.subarray(0, output.length))).toBe(0);
       expect(frames.filter(of.dialect.isTerminal)).toEqual([]);
-      expect(ends).toBe(typed.by === "end" ? "end" : "reset");
+      expect(ends).toBe(typed.by === "end" ? "end" : typed.by === "fin" ? "close" : "reset");
       if (typed.after === "100bytes") expect(output.length).toBe(100);
       if (typed.after === undefined) expect(frames.some(of.dialect.isContent)).toBe(true);
     });
@@ -431,6 +432,29 @@ describe.each(CASES.map((of) => [of.title, of] as const))("%s", (_title, of) => 
     expect(status).toBe(200);
     if (framing.name === "sse") expect(dataOf(split(framing, encoder.encode(text))).filter((data) => !parses(data))).toHaveLength(1);
     else expect(parses(text)).toBe(false);
+  });
+
+  test.each([true, false])("garbage is the provider's answer, broken in one place (stream %p)", (stream) => {
+    const { contentType } = stream ? framingFor(of, true) : { contentType: "application/json" };
+    const broken = (kind: string) => {
+      const fault = faultNamed("garbage") as BeforeFault;
+      const actions = fault.plan(contextOf(of, stream, parametersOf(fault, { kind })));
+      expect(actions.map((action) => action.kind)).toEqual(["write", "close"]);
+      const text = actions.map((action) => (action.kind === "write" ? decoder.decode(action.bytes) : "")).join("");
+      const border = text.indexOf("\r\n\r\n");
+      const [statusLine = "", ...lines] = text.slice(0, border).split("\r\n");
+      expect(text).not.toContain(KEY);
+      expect(lines.filter((line) => !/^[\w-]+: [^\r\n]+$/.test(line) || /undefined|NaN/.test(line))).toEqual([]);
+      expect(lines).toContain(`content-type: ${contentType}`);
+      return { statusLine, lines, body: text.slice(border + 4) };
+    };
+    const { statusLine, lines, body } = broken("status_line");
+    expect(statusLine).toBe("HTTP/1.1 2OO OK");
+    expect(lines).toContain(`content-length: ${encoder.encode(body).length}`);
+    const framing = framingFor(of, stream);
+    expectWellFormed({ framing, text: body, frames: split(framing, encoder.encode(body)) });
+    expect(broken("chunk_size").statusLine).toBe("HTTP/1.1 200 OK");
+    expect(broken("chunk_size").body).toBe(`zz\r\n${broken("status_line").body}\r\n0\r\n\r\n`);
   });
 
   test.each([true, false])("wrong_content_type is a right answer that is labelled as a page (stream %p)", (stream) => {
