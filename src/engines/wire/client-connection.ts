@@ -133,11 +133,12 @@ export class ClientConnection implements SocketEvents {
         else this.#refuse(408, "request_timeout", `the head of the request did not come within ${limits.headMs / 1_000} s`);
         break;
       case "body":
-        if (waitedMs > limits.bodyIdleMs && !this.#isBodyPaused)
+        // Behind the head of an answer nobody waits for it any more.
+        if (waitedMs > limits.bodyIdleMs && !this.#isBodyPaused && !this.#isHeadSent)
           this.#refuse(408, "request_timeout", `nothing of the request body came for ${limits.bodyIdleMs / 1_000} s`);
         break;
       case "lingering":
-        if (waitedMs > LINGER_MS) closeSocket(this.#socket);
+        if (waitedMs > LINGER_MS && this.#out.isEmpty) closeSocket(this.#socket);
         break;
       case "answering":
       case "tunnel":
@@ -438,6 +439,7 @@ export class ClientConnection implements SocketEvents {
     if (this.#isBodyPaused || this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
     this.#behind = [];
     this.#out.whenEmpty(() => {
+      this.#sinceMs = this.#side.nowMs();
       if (how !== "reset") this.#socket.shutdown();
       else if (this.#out.bytesWritten === 0) resetSocket(this.#socket);
       else setTimeout(() => resetSocket(this.#socket), RESET_DELAY_MS);
