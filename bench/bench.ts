@@ -1,5 +1,5 @@
 /**
- * `make bench`: faultproxy against a direct connection, a bare pass-through and nginx, all against one loopback target.
+ * `make bench`: faultproxy against a direct connection, nginx and a bare pass-through, all against one loopback target.
  * Rounds are interleaved; ratios within this run are what counts (medians of rates, pooled quantiles of latencies), absolute figures belong
  * to the machine.
  */
@@ -7,12 +7,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { median, quantile, requestsPerSecond, streams } from "./load.ts";
+import { pipelineCosts } from "./pipeline.ts";
 
 const QUICK = process.argv.includes("--quick");
 const ROUNDS = QUICK ? 2 : 7;
 const RATE_MS = QUICK ? 500 : 2_000;
 const here = import.meta.dir;
 const binary = join(here, "../dist/faultproxy");
+const CERTIFICATE = join(here, "../test/fixtures/self-signed.crt");
 const scratch = mkdtempSync(join(tmpdir(), "faultproxy-bench-"));
 const running: Bun.Subprocess[] = [];
 
@@ -46,7 +48,13 @@ async function script(name: string, file: string, ...args: string[]): Promise<Pe
   return { name, port: Number(await firstLine(child.stdout)), pid: child.pid };
 }
 
-async function faultproxy(name: string, target: number, rules: readonly string[]): Promise<Peer> {
+type Proxy = { readonly engine?: "wire" | "serve"; readonly rules?: readonly string[]; readonly logLevel?: string; readonly tls?: boolean };
+
+async function faultproxy(
+  name: string,
+  target: number,
+  { engine = "wire", rules = [], logLevel = "silent", tls = false }: Proxy = {},
+): Promise<Peer> {
   const socket = join(scratch, `${running.length}.sock`);
   const child = Bun.spawn(
     [
@@ -55,15 +63,19 @@ async function faultproxy(name: string, target: number, rules: readonly string[]
       "--port",
       "0",
       "--no-stdin",
+      "--engine",
+      engine,
       "--log-format",
       "json",
+      "--log-level",
+      logLevel,
       "--socket",
       socket,
       "--upstream",
-      `openai=http://127.0.0.1:${target}`,
+      `openai=${tls ? "https://localhost" : "http://127.0.0.1"}:${target}`,
     ],
-    // The log is written, as a user's would be, and thrown away.
-    { stdout: "pipe", stderr: "ignore" },
+    // A log, where there is one, is written, as a user's would be, and thrown away.
+    { stdout: "pipe", stderr: "ignore", env: { ...process.env, NODE_EXTRA_CA_CERTS: CERTIFICATE } },
   );
   running.push(child);
   const { port } = JSON.parse(await firstLine(child.stdout)) as { port: number };
@@ -74,29 +86,29 @@ async function faultproxy(name: string, target: number, rules: readonly string[]
   return { name, port, pid: child.pid };
 }
 
-async function nginx(target: number): Promise<Peer | undefined> {
+async function nginx(target: number, tls = false): Promise<Peer | undefined> {
   const program = Bun.which("nginx");
   if (program === null) return undefined;
   // A folder of its own: started by root, nginx gives its temporary folders to another user.
-  const folder = join(scratch, "nginx");
+  const folder = join(scratch, `nginx-${running.length}`);
   mkdirSync(folder);
   const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = probe;
   probe.stop(true);
   writeFileSync(
     join(folder, "nginx.conf"),
-    `worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log ${folder}/error.log;
+    `worker_processes 1; daemon off; master_process off; pid ${folder}/nginx.pid; error_log ${folder}/error.log;
 events { worker_connections 8192; }
 http { access_log off; client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder}; uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
   upstream target { server 127.0.0.1:${target}; keepalive 128; keepalive_requests 1000000000; }
   server { listen 127.0.0.1:${port} backlog=4096; keepalive_requests 1000000000; client_max_body_size 0;
-    location / { proxy_pass http://target; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; } } }
+    location / { proxy_pass http${tls ? "s" : ""}://target; ${tls ? `proxy_ssl_trusted_certificate ${CERTIFICATE}; proxy_ssl_verify on; proxy_ssl_name localhost; proxy_ssl_server_name on; ` : ""}proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; } } }
 `,
   );
   const child = Bun.spawn([program, "-p", folder, "-c", join(folder, "nginx.conf")], { stderr: "inherit" });
   running.push(child);
   await reachable(port);
-  return { name: "nginx", port, pid: child.pid };
+  return { name: tls ? "nginx, TLS to the target" : "nginx", port, pid: child.pid };
 }
 
 async function reachable(port: number): Promise<void> {
@@ -122,15 +134,15 @@ function ratio(values: ReadonlyMap<string, number[]>, name: string, base: string
   return median((values.get(name) ?? []).map((value, round) => value / (over[round] ?? Number.NaN)));
 }
 
-async function rates(peers: readonly Peer[]): Promise<void> {
+async function rates(peers: readonly Peer[], bases: ReadonlyMap<string, string>): Promise<void> {
   const results = new Map(peers.map((peer) => [peer.name, [] as number[]]));
   for (const peer of peers) await requestsPerSecond(peer.port, 32, RATE_MS / 2);
   for (let round = 0; round < ROUNDS; round++) {
-    for (const peer of peers) results.get(peer.name)?.push(await requestsPerSecond(peer.port, 32, RATE_MS));
+    for (const peer of shuffled(peers)) results.get(peer.name)?.push(await requestsPerSecond(peer.port, 32, RATE_MS));
   }
-  print("\n1 KB JSON POST, 32 connections\n\n| way | requests/s | ÷ bare |\n|---|---|---|");
+  print("\n1 KB JSON POST, 32 connections\n\n| way | requests/s | ÷ nginx |\n|---|---|---|");
   for (const { name } of peers)
-    print(`| ${name} | ${Math.round(median(results.get(name) ?? []))} | ${ratio(results, name, "bare Bun.serve + fetch").toFixed(2)} |`);
+    print(`| ${name} | ${Math.round(median(results.get(name) ?? []))} | ${ratio(results, name, bases.get(name) ?? "nginx").toFixed(2)} |`);
 }
 
 function shuffled<Value>(values: readonly Value[]): Value[] {
@@ -145,8 +157,8 @@ function shuffled<Value>(values: readonly Value[]): Value[] {
  * at work) would otherwise count as its speed, and the processes are started anew several times, for two processes of one program differ by more than the programs do.
  */
 async function latencies(start: () => Promise<readonly Peer[]>): Promise<void> {
-  const generations = QUICK ? 1 : 4;
-  const rounds = QUICK ? 1 : 6;
+  const generations = QUICK ? 1 : 3;
+  const rounds = QUICK ? 1 : 5;
   const chunks = QUICK ? 50 : 100;
   const samples = generations * rounds * 64 * chunks;
   const pooled = new Map<string, { samples: Float64Array; taken: number }>();
@@ -167,14 +179,13 @@ async function latencies(start: () => Promise<readonly Peer[]>): Promise<void> {
   }
   for (const { samples } of pooled.values()) samples.sort();
   const at = (name: string, q: number) => quantile(pooled.get(name)?.samples ?? new Float64Array(), q);
-  const added = (name: string, q: number) => at(name, q) - at("direct", q);
-  const ratioToBare = (name: string, q: number) => (added(name, q) / added("bare Bun.serve + fetch", q)).toFixed(2);
+  const ratioToNginx = (name: string, q: number) => (at(name, q) / at("nginx", q)).toFixed(2);
   print(
-    `\nSSE, 64 streams × ${chunks} chunks, 20 ms apart, ${rounds} rounds with each of ${generations} processes: one-way latency of a chunk\n\n| way | p50 µs | p99 µs | added p50 | added p99 | added p50 ÷ bare | added p99 ÷ bare |\n|---|---|---|---|---|---|---|`,
+    `\nSSE, 64 streams × ${chunks} chunks, 20 ms apart, ${rounds} rounds with each of ${generations} processes: one-way latency of a chunk\n\n| way | p50 µs | p99 µs | p50 ÷ nginx | p99 ÷ nginx |\n|---|---|---|---|---|`,
   );
   for (const name of pooled.keys()) {
-    const cells = [at(name, 0.5), at(name, 0.99), added(name, 0.5), added(name, 0.99)].map((value) => value.toFixed(0));
-    print(`| ${[name, ...cells, ratioToBare(name, 0.5), ratioToBare(name, 0.99)].join(" | ")} |`);
+    const cells = [at(name, 0.5), at(name, 0.99)].map((value) => value.toFixed(0));
+    print(`| ${[name, ...cells, ratioToNginx(name, 0.5), ratioToNginx(name, 0.99)].join(" | ")} |`);
   }
 }
 
@@ -229,6 +240,47 @@ async function slowClient(peer: Peer): Promise<void> {
   );
 }
 
+/** An upload to a target that reads it in bursts with pauses between. */
+async function upload(peer: Peer): Promise<void> {
+  const total = QUICK ? 50_000_000 : 500_000_000;
+  const before = residentKb(peer.pid, "VmRSS");
+  let peak = before;
+  const block = Buffer.alloc(64 * 1024, 0x61);
+  await new Promise<void>((resolve, reject) => {
+    const watch = setInterval(() => {
+      peak = Math.max(peak, residentKb(peer.pid, "VmRSS"));
+    }, 20);
+    let left = total;
+    const pour = (socket: Bun.Socket<unknown>) => {
+      while (left > 0) {
+        const written = socket.write(block, 0, Math.min(block.length, left));
+        left -= Math.max(0, written);
+        if (written < block.length) return;
+      }
+    };
+    void Bun.connect({
+      hostname: "127.0.0.1",
+      port: peer.port,
+      socket: {
+        open(socket) {
+          socket.write(`POST /v1/slow-upload HTTP/1.1\r\nhost: x\r\naccept: */*\r\nuser-agent: bench\r\ncontent-length: ${total}\r\n\r\n`);
+          pour(socket);
+        },
+        drain: pour,
+        data(socket, bytes) {
+          if (!bytes.toString("latin1").startsWith("HTTP/1.1 200")) reject(new Error(bytes.toString("latin1")));
+          clearInterval(watch);
+          socket.end();
+          resolve();
+        },
+      },
+    }).catch(reject);
+  });
+  print(
+    `\n${total / 1e6} MB upload to a slow target through ${peer.name}: resident memory grew by ${((peak - before) / 1024).toFixed(1)} MB at the most`,
+  );
+}
+
 async function startUp(target: number): Promise<void> {
   const empty = join(scratch, "empty");
   writeFileSync(
@@ -243,7 +295,7 @@ async function startUp(target: number): Promise<void> {
     await Bun.spawn([empty], { stderr: "ignore" }).exited;
     theirs.push(performance.now() - start);
     start = performance.now();
-    const peer = await faultproxy(`start${round}`, target, []);
+    const peer = await faultproxy(`start${round}`, target);
     const answer = await fetch(`http://127.0.0.1:${peer.port}/v1/chat/completions`, { method: "POST", body: "{}" });
     await answer.text();
     ours.push(performance.now() - start);
@@ -257,36 +309,55 @@ async function startUp(target: number): Promise<void> {
 async function main(): Promise<void> {
   if (!existsSync(binary)) throw new Error("dist/faultproxy is missing: make build");
   const target = await script("target", "upstream.ts");
+  const tlsTarget = await script("target with TLS", "upstream.ts", "0", "tls");
   const direct: Peer = { ...target, name: "direct" };
-  const rules = Array.from({ length: 10 }, (_, i) => `rate_limit * model=none-${i} provider=anthropic`);
-  const bareOne = (name: string) => script(name, "bare.ts", `http://127.0.0.1:${target.port}`);
-  const fresh = async (): Promise<Peer[]> => [
-    direct,
-    await bareOne("bare Bun.serve + fetch"),
-    await faultproxy("faultproxy", target.port, []),
-    await faultproxy("faultproxy, 10 rules that do not match", target.port, rules),
-  ];
+  const other = Array.from({ length: 10 }, () => "rate_limit * provider=anthropic");
+  const byModel = Array.from({ length: 10 }, (_, i) => `rate_limit * model=none-${i}`);
   print(
     `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}; rates are medians of ${ROUNDS} interleaved rounds`,
   );
   // Before the rates: the heap that hundreds of thousands of requests leave behind makes collections longer.
-  const web = await nginx(target.port);
   await latencies(async () => {
-    // The bare pass-through twice: how far equal programs differ is how far this can be trusted.
-    return [...(await fresh()), await bareOne("the same bare once more"), ...(web === undefined ? [] : [web])];
+    const web = await nginx(target.port);
+    return [
+      direct,
+      ...(web === undefined ? [] : [web]),
+      await faultproxy("faultproxy", target.port),
+      await faultproxy("faultproxy, 10 rules, log", target.port, { rules: other, logLevel: "debug" }),
+      await faultproxy("faultproxy --engine serve", target.port, { engine: "serve" }),
+    ];
   });
-  const byModel = await faultproxy(
-    "faultproxy, 10 rules that read the body",
-    target.port,
-    rules.map((rule) => rule.replace(" provider=anthropic", "")),
+  const web = await nginx(target.port);
+  const tlsWeb = await nginx(tlsTarget.port, true);
+  const overTls = "faultproxy, TLS to the target";
+  await rates(
+    [
+      direct,
+      ...(web === undefined ? [] : [web]),
+      await faultproxy("faultproxy", target.port),
+      await faultproxy("faultproxy, 10 rules, log", target.port, { rules: other, logLevel: "debug" }),
+      await faultproxy("faultproxy, 10 rules that read the body, log", target.port, { rules: byModel, logLevel: "debug" }),
+      ...(tlsWeb === undefined ? [] : [tlsWeb]),
+      await faultproxy(overTls, tlsTarget.port, { tls: true }),
+      await faultproxy("faultproxy --engine serve", target.port, { engine: "serve" }),
+      await script("bare Bun.serve + fetch", "bare.ts", `http://127.0.0.1:${target.port}`),
+    ],
+    new Map(
+      tlsWeb === undefined
+        ? []
+        : [
+            [overTls, tlsWeb.name],
+            [tlsWeb.name, tlsWeb.name],
+          ],
+    ),
   );
-  await rates([...(await fresh()), byModel, ...(web === undefined ? [] : [web])]);
   // Fresh processes: what earlier measurements left behind would be counted as growth or hide it.
-  await manyStreams(await faultproxy("faultproxy", target.port, []), 1_000);
-  await manyStreams(await bareOne("bare pass-through"), 1_000);
-  await slowClient(await faultproxy("faultproxy", target.port, []));
-  await slowClient(await bareOne("bare pass-through"));
+  await manyStreams(await faultproxy("faultproxy", target.port), QUICK ? 1_000 : 5_000);
+  await slowClient(await faultproxy("faultproxy", target.port));
+  await upload(await faultproxy("faultproxy", target.port));
   await startUp(target.port);
+  print("\nThe pipeline by itself, all stages and no I/O\n\n| rules | µs an exchange |\n|---|---|");
+  for (const [name, us] of await pipelineCosts()) print(`| ${name} | ${us.toFixed(2)} |`);
 }
 
 try {

@@ -1,7 +1,7 @@
 /**
  * The loopback target of all measurements, on raw sockets so that it is never the bottleneck. POST: a 1 KB JSON answer.
  * POST /sse?chunks=N&gap=MS: so many events, each with the time in µs at which it was written. GET /bytes?n=N: so
- * many bytes.
+ * many bytes. POST /v1/slow-upload: read slowly. Arguments: the port, and `tls`.
  */
 const answer = JSON.stringify({
   id: "chatcmpl-1",
@@ -11,20 +11,24 @@ const answer = JSON.stringify({
 const whole = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${answer.length}\r\n\r\n${answer}`);
 const block = Buffer.alloc(64 * 1024, 0x61);
 
-type State = { head: string; owed: number; left: number };
+type State = { head: string; owed: number; left: number; isPaused: boolean };
+
+const fixture = (name: string) => Bun.file(new URL(`../test/fixtures/${name}`, import.meta.url));
 
 const server = Bun.listen<State>({
   hostname: "127.0.0.1",
   port: Number(process.argv[2] ?? 0),
+  ...(process.argv[3] === "tls" ? { tls: { cert: fixture("self-signed.crt"), key: fixture("self-signed.key") } } : {}),
   socket: {
     open(socket) {
-      socket.data = { head: "", owed: 0, left: 0 };
+      socket.data = { head: "", owed: 0, left: 0, isPaused: false };
     },
     data(socket, bytes) {
       const state = socket.data;
       let rest: Buffer = bytes;
       while (rest.length > 0 || state.owed < 0) {
         if (state.owed > 0) {
+          if (state.head.startsWith("POST /v1/slow-upload")) pauseAWhile(socket);
           const taken = Math.min(state.owed, rest.length);
           state.owed -= taken;
           rest = rest.subarray(taken);
@@ -46,6 +50,17 @@ const server = Bun.listen<State>({
     drain: pour,
   },
 });
+
+/** Reads in bursts with pauses between, far slower than a client can send. */
+function pauseAWhile(socket: Bun.Socket<State>): void {
+  if (socket.data.isPaused) return;
+  socket.data.isPaused = true;
+  socket.pause();
+  setTimeout(() => {
+    socket.data.isPaused = false;
+    socket.resume();
+  }, 5);
+}
 
 function reply(socket: Bun.Socket<State>): void {
   const { head } = socket.data;
