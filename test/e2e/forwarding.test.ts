@@ -333,29 +333,33 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
       expect([seen.target, ...field(seen.headers, "host")]).toEqual(["/v1/models?a=1", `127.0.0.1:${upstream.port}`]);
     });
 
-    const isUpgradable = engine === "wire";
-
-    test.skipIf(!isUpgradable)("a WebSocket upgrade is passed on, and then the bytes of both sides", async () => {
-      const before = upstream.seen.length;
-      answer = ({ socket }) =>
-        void socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\nfrom the target");
-      const { socket, text } = rawConnection(daemon.port, UPGRADE);
-      await eventually(() => (text().endsWith("from the target") ? true : undefined), "the target's bytes");
-      const received = Promise.withResolvers<string>();
-      const seen = upstream.seen[before];
-      seen?.socket.removeAllListeners("data").once("data", (bytes) => received.resolve(bytes.toString("latin1")));
-      socket.write("from the client");
-      expect(await received.promise).toBe("from the client");
-      expect(text()).toStartWith("HTTP/1.1 101 Switching Protocols\r\n");
-      expect([field(seen?.headers ?? [], "upgrade"), field(seen?.headers ?? [], "sec-websocket-version")]).toEqual([["websocket"], ["13"]]);
-      socket.destroy();
-    });
-
-    test.skipIf(isUpgradable)("a WebSocket upgrade gets a clear 501", async () => {
-      const got = await raw(daemon.port, UPGRADE, { until: complete });
-      expect(got.status).toBe(501);
-      expect(field(got.headers, "x-faultproxy-error")).toEqual(["websocket_unsupported"]);
-    });
+    test(
+      engine === "wire" ? "a WebSocket upgrade is passed on, and then the bytes of both sides" : "a WebSocket upgrade gets a clear 501",
+      async () => {
+        if (engine === "serve") {
+          const got = await raw(daemon.port, UPGRADE, { until: complete });
+          expect(got.status).toBe(501);
+          expect(field(got.headers, "x-faultproxy-error")).toEqual(["websocket_unsupported"]);
+          return;
+        }
+        const before = upstream.seen.length;
+        answer = ({ socket }) =>
+          void socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\nfrom the target");
+        const { socket, text } = rawConnection(daemon.port, UPGRADE);
+        await eventually(() => (text().endsWith("from the target") ? true : undefined), "the target's bytes");
+        const received = Promise.withResolvers<string>();
+        const seen = upstream.seen[before];
+        seen?.socket.removeAllListeners("data").once("data", (bytes) => received.resolve(bytes.toString("latin1")));
+        socket.write("from the client");
+        expect(await received.promise).toBe("from the client");
+        expect(text()).toStartWith("HTTP/1.1 101 Switching Protocols\r\n");
+        expect([field(seen?.headers ?? [], "upgrade"), field(seen?.headers ?? [], "sec-websocket-version")]).toEqual([
+          ["websocket"],
+          ["13"],
+        ]);
+        socket.destroy();
+      },
+    );
 
     test("a WebSocket upgrade gets a clear 501 from the built-in provider", async () => {
       const simulated = await startTestDaemon({ engine, args: ["--simulate"] });
