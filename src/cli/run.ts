@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { PROVIDER_NAMES } from "../core/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
+import { withoutHandedSockets } from "../shell/handed-sockets.ts";
 import { logLines } from "../shell/log-lines.ts";
 import { originOf } from "../shell/origin.ts";
 import { codeOf } from "../shell/socket-path.ts";
@@ -88,7 +89,7 @@ async function run(call: Call): Promise<number> {
   const endLog = line === undefined ? () => {} : writeLog(proxy.daemon.events, line);
   const summary = summarize(proxy.daemon.events, proxy.daemon.seed);
 
-  const child = startChild(call.rest ?? [], { ...environment, ...variablesOf(proxy, environment, kept) });
+  const child = startChild(call.rest ?? [], { ...withoutHandedSockets(environment), ...variablesOf(proxy, environment, kept) });
   const code = typeof child === "number" ? child : await exitCodeOf(child);
 
   // Nobody is left to read what still runs.

@@ -8,6 +8,9 @@ export function listenError(error: unknown, { address, setting }: Pick<ListenOpt
   if (address.kind === "fd") return inputError(`cannot listen on the socket handed over as descriptor ${address.fd} (${why})`);
   if (address.kind === "unix") {
     if (code === "EADDRINUSE") return inputError(`${address.path} is there already; remove it, or choose another with ${setting}`);
+    if (code === "EINVAL" || code === "ENAMETOOLONG")
+      return inputError(`${address.path} is too long for a socket; choose a shorter one with ${setting}`);
+    if (code === "ENOENT") return inputError(`the folder of ${address.path} does not exist; make it, or choose another with ${setting}`);
     return inputError(`cannot listen on ${address.path} (${why}); choose another with ${setting}`);
   }
   const { host, port } = address;

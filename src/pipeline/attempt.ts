@@ -2,6 +2,7 @@ import type { Body, ForwardFailure, Identified, OpenResponse, RequestFacts, Wire
 import { endToEndHeaders, headerValue, withHeader } from "../core/headers.ts";
 import type { Ports, Target } from "../core/ports.ts";
 import { PROVIDERS } from "../providers/index.ts";
+import { dated } from "./helpers/dated.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { plainBody } from "./helpers/read-facts.ts";
 
@@ -49,7 +50,7 @@ async function forwardLater(exchange: Identified, target: UrlTarget, body: Promi
 async function simulated(exchange: Identified, facts: { readonly get: () => Promise<RequestFacts> }, ports: Ports): Promise<OpenResponse> {
   const known = await facts.get();
   const bytes = (await plainBody(exchange, SIMULATED_BODY_BYTES_MAX, ports)) ?? new Uint8Array();
-  return ports.simulate(exchange, known, bytes);
+  return dated(await ports.simulate(exchange, known, bytes), ports.clock.wallMs());
 }
 
 function forward(exchange: Identified, { base, tls }: UrlTarget, body: Body, plain: boolean, ports: Ports): Promise<Answer> {
@@ -68,11 +69,12 @@ function forward(exchange: Identified, { base, tls }: UrlTarget, body: Body, pla
 }
 
 /** The answer as the client may see it: a response without hop-by-hop fields, or our own error in its place. */
-export function attempted(exchange: Identified, answer: Answer): Attempted {
+export function attempted(exchange: Identified, answer: Answer, ports: Ports): Attempted {
   if ("kind" in answer) {
     const { reason, detail } = answer;
     if (reason === "client_gone") return "client_gone";
-    return { response: ownError(exchange.provider, reason === "upstream_timeout" ? 504 : 502, reason, detail), error: reason };
+    const response = ownError(exchange.provider, reason === "upstream_timeout" ? 504 : 502, reason, detail);
+    return { response: dated(response, ports.clock.wallMs()), error: reason };
   }
   const headers = endToEndHeaders(answer.headers);
   // A 101 is about this connection: its `Upgrade` says what the two sides speak now.

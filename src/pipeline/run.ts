@@ -4,6 +4,7 @@ import type { Ports } from "../core/ports.ts";
 import { type Attempted, attempt, attempted, reread } from "./attempt.ts";
 import { needsPlainAnswer, withBodyFaults } from "./body-faults.ts";
 import { type Decided, decide, needsFacts } from "./decide.ts";
+import { dated } from "./helpers/dated.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { NO_FACTS, readFacts } from "./helpers/read-facts.ts";
 import { scriptOf } from "./helpers/wire-script.ts";
@@ -32,7 +33,7 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
       const decided = await decideNow(exchange, facts, ports);
       if (decided.planned.length > 0) return await faulted(exchange, decided, facts, ports);
     }
-    const outcome = attempted(exchange, await attempt(exchange, false, facts, ports));
+    const outcome = attempted(exchange, await attempt(exchange, false, facts, ports), ports);
     if (outcome === "client_gone") return abandoned(exchange, NOTHING_NOTED, ports);
     const { response, error } = outcome;
     return delivered(exchange, response, error === undefined ? NOTHING_NOTED : { ...NOTHING_NOTED, error }, ports);
@@ -70,22 +71,22 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
     case "bytes": {
       const script = scriptOf(before.actions, performing);
       if (!isUpstream) return scripted(exchange, script, notes, ports);
-      outcome = attempted(exchange, await reread(exchange, script, ports));
+      outcome = attempted(exchange, await reread(exchange, script, ports), ports);
       break;
     }
     case "response":
-      outcome = { response: before.response, error: undefined };
+      outcome = { response: dated(before.response, ports.clock.wallMs()), error: undefined };
       break;
     case undefined:
       if (exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
-      outcome = attempted(exchange, await attempt(exchange, needsPlainAnswer(faults), facts, ports));
+      outcome = attempted(exchange, await attempt(exchange, needsPlainAnswer(faults), facts, ports), ports);
   }
   if (outcome === "client_gone" || exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
 
   const onTarget = wireFaultsOf(faults, "upstream", performing);
   if (onTarget !== undefined && ports.wire !== undefined) {
     const script = onTarget.script(ports.wire.pieces(outcome.response, exchange.method));
-    outcome = attempted(exchange, await reread(exchange, script, ports));
+    outcome = attempted(exchange, await reread(exchange, script, ports), ports);
     if (outcome === "client_gone") return abandoned(exchange, notes, ports);
   }
   const { response, error } = outcome;
@@ -107,7 +108,8 @@ async function decideNow(exchange: Identified, facts: Facts, ports: Ports): Prom
 }
 
 function ownErrorDelivery(exchange: Identified, status: number, reason: string, message: string, notes: Notes, ports: Ports): Delivery {
-  return delivered(exchange, ownError(exchange.provider, status, reason, message), { ...notes, error: reason }, ports);
+  const response = dated(ownError(exchange.provider, status, reason, message), ports.clock.wallMs());
+  return delivered(exchange, response, { ...notes, error: reason }, ports);
 }
 
 function isWebSocket({ headers }: Identified): boolean {

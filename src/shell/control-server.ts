@@ -7,7 +7,7 @@ import { joinWords } from "../rules/words.ts";
 import { probe } from "./control-client.ts";
 import type { Daemon } from "./daemon.ts";
 import { eventStream } from "./event-stream.ts";
-import { checkSocketFile, codeOf, type Environment, socketPathFor } from "./socket-path.ts";
+import { checkSocketFile, codeOf, type Environment, socketName, socketPathFor } from "./socket-path.ts";
 import { rulesStatus, statusOf } from "./status.ts";
 
 export type ControlServer = {
@@ -29,7 +29,7 @@ export async function openControlServer(
   environment: Environment,
   quit: () => void,
 ): Promise<ControlServer | InputError> {
-  const path = socketPathFor(settings.socket, daemon.port, environment);
+  const path = socketPathFor(settings.socket, socketName(daemon.port, settings.reusePort, process.pid), environment);
   if (isInputError(path)) return path;
   const mistake = await makeRoom(path);
   if (mistake !== undefined) return mistake;

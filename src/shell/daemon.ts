@@ -14,7 +14,7 @@ import { type Command, parseCommand } from "../rules/language.ts";
 import { needsRawSockets } from "../rules/raw-sockets.ts";
 import { createSimulator } from "../simulator/simulator.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
-import { handedSockets } from "./handed-sockets.ts";
+import { handedSockets, type SocketAddress } from "./handed-sockets.ts";
 import { originOf } from "./origin.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
 import { removeStale } from "./stale-socket.ts";
@@ -24,6 +24,7 @@ import { withoutContentCoding } from "./without-content-coding.ts";
 /** The running proxy, as the command line and the control socket see it. */
 export type Daemon = {
   readonly host: string;
+  /** 0 where it was handed sockets, and none of them is a TCP port for all providers. */
   readonly port: number;
   readonly seed: number;
   readonly startedWallMs: number;
@@ -130,22 +131,26 @@ export async function startDaemon(
   };
 
   const handed = handedSockets(environment, process.pid);
+  const handedMain = handed.find(({ at, provider }) => at?.kind === "tcp" && provider === undefined)?.at;
+  let main: { readonly host: string; readonly port: number } | undefined = handedMain?.kind === "tcp" ? handedMain : undefined;
   const addresses: string[] = [];
   const providerPorts: Partial<Record<ProviderName, number>> = {};
-  let mainPort = handed.find(({ port, provider }) => port !== undefined && provider === undefined)?.port;
-  for (const { address, provider, port } of handed) {
-    const listener = await open(address, provider, "the socket unit");
+  /** A provider's clients are told its own port, which they join to the host that all are told. */
+  const note = (at: SocketAddress | undefined, provider: ProviderName | undefined) => {
+    if (provider === undefined && at === main) return;
+    const shown = at === undefined ? "a socket that was handed over" : at.kind === "unix" ? `unix:${at.path}` : originOf(at.host, at.port);
+    addresses.push(provider === undefined ? shown : `${provider} ${shown}`);
+    if (provider !== undefined && at?.kind === "tcp" && at.host === (main?.host ?? settings.host)) providerPorts[provider] ??= at.port;
+  };
+  for (const { fd, provider, at } of handed) {
+    const listener = await open({ kind: "fd", fd }, provider, "the socket unit");
     if (isInputError(listener)) return listener;
-    if (port !== undefined && provider !== undefined) providerPorts[provider] = port;
-    if (port === undefined || port !== mainPort)
-      addresses.push(
-        `${provider === undefined ? "" : `${provider} `}${port === undefined ? "a socket that was handed over" : `port ${port}`}`,
-      );
+    note(at, provider);
   }
   if (handed.length === 0) {
-    const main = await open({ kind: "tcp", host: settings.host, port: settings.port }, undefined, "--port");
-    if (isInputError(main)) return main;
-    mainPort = main.port;
+    const listener = await open({ kind: "tcp", host: settings.host, port: settings.port }, undefined, "--port");
+    if (isInputError(listener)) return listener;
+    main = { host: settings.host, port: listener.port ?? settings.port };
     for (const [provider, port] of Object.entries(settings.providerPorts) as [ProviderName, number][]) {
       const listener = await open({ kind: "tcp", host: settings.host, port }, provider, `providers.${provider}.port`);
       if (isInputError(listener)) return listener;
@@ -155,9 +160,7 @@ export async function startDaemon(
   for (const { address, provider } of settings.listen) {
     const listener = await open(address, provider, "--listen");
     if (isInputError(listener)) return listener;
-    const at = address.kind === "unix" ? `unix:${address.path}` : originOf(address.host, listener.port ?? address.port);
-    addresses.push(`${provider === undefined ? "" : `${provider} `}${at}`);
-    if (provider !== undefined && address.kind === "tcp") providerPorts[provider] ??= listener.port ?? address.port;
+    note(address.kind === "unix" ? address : { ...address, port: listener.port ?? address.port }, provider);
   }
 
   let drained: Promise<void> | undefined;
@@ -171,8 +174,8 @@ export async function startDaemon(
     late.abort();
   };
   return {
-    host: settings.host,
-    port: mainPort ?? settings.port,
+    host: main?.host ?? settings.host,
+    port: main?.port ?? 0,
     addresses,
     seed,
     startedWallMs: REAL_CLOCK.wallMs(),

@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, type Stats, statSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,14 +16,19 @@ export function defaultFolders(environment: Environment): readonly [string, ...s
   return [join(runtime, "faultproxy"), temporary];
 }
 
+/** A daemon is found by its port; where others may have the same one, or it has none, its file has its process id too. */
+export function socketName(port: number, isShared: boolean, pid: number): string {
+  return isShared || port === 0 ? `${port}-${pid}` : String(port);
+}
+
 /** The path of the socket to open, its folder made and found safe. */
-export function socketPathFor(explicit: string | undefined, port: number, environment: Environment): string | InputError {
+export function socketPathFor(explicit: string | undefined, name: string, environment: Environment): string | InputError {
   if (explicit !== undefined) {
     const path = resolve(explicit);
     return checkLength(path) ?? checkParentFolder(dirname(path)) ?? path;
   }
   const [folder] = defaultFolders(environment);
-  const path = join(folder, `${port}.sock`);
+  const path = join(folder, `${name}.sock`);
   const mistake = checkLength(path) ?? checkParentFolder(dirname(folder)) ?? makeDefaultFolder(folder) ?? checkDefaultFolder(folder);
   return mistake ?? path;
 }
@@ -33,14 +38,14 @@ export function defaultSockets(environment: Environment): readonly string[] {
   return defaultFolders(environment).flatMap((folder) => {
     if (statOf(folder, lstatSync) === undefined || isInputError(checkParentFolder(dirname(folder)) ?? checkDefaultFolder(folder)))
       return [];
-    const names = readdirSync(folder).filter((name) => /^\d+\.sock$/.test(name));
+    const names = readdirSync(folder).filter((name) => /^\d+(-\d+)?\.sock$/.test(name));
     return names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)).map((name) => join(folder, name));
   });
 }
 
 /** The default sockets of one port. */
 export function defaultSocketsOf(port: number, environment: Environment): readonly string[] {
-  return defaultSockets(environment).filter((path) => path.endsWith(`/${port}.sock`) || path.endsWith(`\\${port}.sock`));
+  return defaultSockets(environment).filter((path) => Number.parseInt(basename(path), 10) === port);
 }
 
 export type SocketFile = "none" | "socket";

@@ -13,6 +13,7 @@ export function refusal(status: RefusalStatus, code: string, message: string): B
     ["content-type", "application/json"],
     ["content-length", String(body.length)],
     ["x-faultproxy-error", code],
+    ["date", new Date().toUTCString()],
     ["connection", "close"],
   ]);
   return joined(head, body);
