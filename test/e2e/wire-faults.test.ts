@@ -40,7 +40,7 @@ function split(text: string): Response {
 /** Without what differs from answer to answer, length kept where a body is concerned. */
 function same({ head, body }: Response): Response {
   return {
-    head: head.replaceAll(/(x-request-id: req_|openai-processing-ms: )\w+/g, "$1"),
+    head: head.replaceAll(/(?<=x-request-id: req_|openai-processing-ms: |\r\ndate: )[\w ,:]+/gi, ""),
     body: body.replaceAll(/(?<=chatcmpl-sim)\w{1,21}/g, hidden).replaceAll(/(?<="created":)\d{1,10}/g, hidden),
   };
 }
