@@ -133,7 +133,7 @@ type Usual = Response & { readonly form: Form };
 type Case = readonly [command: string, client: (usual: Usual) => Expected, upstream: (usual: Usual) => Expected];
 
 const OPEN = { end: "open", done: "delivered", status: 200 } as const;
-const SILENT = { end: "open", done: "client_gone" } as const;
+const SILENT = { end: "open", done: "client_gone", status: 200 } as const;
 const CUT = { end: "fin", done: "cut", status: 200 } as const;
 const NOTHING = { head: "", body: "" } as const;
 
