@@ -1,11 +1,12 @@
 /**
  * `make demo`: the built binary in front of the built-in provider, and the official SDKs as its clients. Prints for each
- * case what was injected and what the client saw; exits with 1 if a client saw something else than it should.
+ * case what was injected and what the client saw; exits with 1 if a client saw something else than it should. `serve` as
+ * its argument takes the other engine.
  */
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
-import { startTestDaemon, type TestDaemon } from "../e2e/support/daemon.ts";
+import { ENGINES, startTestDaemon, type TestDaemon } from "../e2e/support/daemon.ts";
 
 type Client = {
   readonly name: string;
@@ -161,7 +162,8 @@ async function show(daemon: TestDaemon): Promise<number> {
   return surprises;
 }
 
-const daemon = await startTestDaemon({ engine: "serve", args: ["--simulate", "--seed", "1"] });
+const engine = ENGINES.find((name) => name === process.argv[2]) ?? "wire";
+const daemon = await startTestDaemon({ engine, args: ["--simulate", "--seed", "1"] });
 try {
   const surprises = await show(daemon);
   process.stdout.write(surprises === 0 ? "\nEvery client saw what was injected.\n" : `\n${surprises} not as expected (marked !!)\n`);
