@@ -22,7 +22,7 @@ export function socketName(port: number, isShared: boolean, pid: number): string
 }
 
 /** The path of the socket to open, its folder made and found safe. */
-export function socketPathFor(explicit: string | undefined, name: string, environment: Environment): string | InputError {
+export function socketPathFor(explicit: string | undefined, name: string | number, environment: Environment): string | InputError {
   if (explicit !== undefined) {
     const path = resolve(explicit);
     return checkLength(path) ?? checkParentFolder(dirname(path)) ?? path;

@@ -13,7 +13,7 @@ export async function removeStale(path: string, setting: string): Promise<InputE
   if (!file.isSocket()) return inputError(`${path} is no socket, and is left as it is; choose another path with ${setting}`);
   const answer = await knock(path);
   if (answer === "accepted") return inputError(`another program listens on ${path} already; choose another path with ${setting}`);
-  // Only this says that nobody listens: a full queue and a lack of rights say nothing.
+  // Only this says that nobody listens: a lack of rights says nothing.
   if (answer !== "ECONNREFUSED")
     return inputError(`cannot tell whether another program listens on ${path} (${answer}); choose another path with ${setting}`);
   try {

@@ -122,7 +122,7 @@ describe("the routes", () => {
       origin: `http://127.0.0.1:${daemon.port}`,
       socket,
       seed: daemon.seed,
-      engine: "serve",
+      engine: "wire",
       mode: "n",
       modeTitle: "✅ No error (pass through)",
       rules: [],
