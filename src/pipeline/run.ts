@@ -84,7 +84,8 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
   if (outcome === "client_gone" || exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
 
   const onTarget = wireFaultsOf(faults, "upstream", performing);
-  if (onTarget !== undefined && ports.wire !== undefined) {
+  // Our own error is no target's answer, and a tunnel is no response that could be damaged.
+  if (onTarget !== undefined && ports.wire !== undefined && outcome.error === undefined && outcome.response.tunnel === undefined) {
     const script = onTarget.script(ports.wire.pieces(outcome.response, exchange.method));
     outcome = attempted(exchange, await reread(exchange, script, ports), ports);
     if (outcome === "client_gone") return abandoned(exchange, notes, ports);
