@@ -29,7 +29,7 @@ export const RUN: CliCommand = {
   about: [
     "Runs a command with a proxy of its own on a free port, and sets for it every variable that clients read to find a provider. Standard streams and signals pass through untouched; at the end a summary goes to standard error, and the exit code is the command's.",
     "A provider whose variable already points somewhere (OPENAI_BASE_URL=https://gateway.example/v1, DATABRICKS_HOST=https://…) is forwarded to there: its first variable that is set takes the place of its host. --upstream, the file and {PROVIDER}_REAL_HOST come before that.",
-    "Port, host and control socket are set by options only, not by variables or the file. Log lines are off unless a level is set. The command finds the control socket in FAULTPROXY_SOCKET, so that it can call faultproxy ctl. Where an HTTP proxy is set, NO_PROXY gets this one's address added.",
+    "Port, host, further addresses and control socket are set by options only, not by variables or the file. Log lines are off unless a level is set. The command finds the control socket in FAULTPROXY_SOCKET, so that it can call faultproxy ctl. Where an HTTP proxy is set, NO_PROXY gets this one's address added.",
   ],
   tables: [["Variables", PROVIDER_NAMES.map((name) => [PROVIDERS[name].title, variableNames(name)])]],
   options: {

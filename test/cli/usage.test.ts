@@ -134,7 +134,6 @@ describe("faults", () => {
       name: "context_length",
       letter: "c",
       level: "http",
-      available: true,
       keys: { variant: { type: "text" } },
     });
     expect(faults[0].forms.anthropic[0]).toMatchObject({

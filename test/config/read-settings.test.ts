@@ -70,10 +70,24 @@ log_format = "json"
 log_level = "warn"
 default_provider = "google"
 engine = "serve"
+listen = ["127.0.0.1:1", "google=unix:/a.sock"]
+reuse_port = true
+connect_timeout = "1s"
+head_timeout = 20
+idle_timeout = "1m"
 [simulator]
 ttft = "1.5s"
 between = 20
 tokens = 7
+[providers.openai]
+upstream = "https://host"
+port = 2
+cert_file = "/c.pem"
+key_file = "/k.pem"
+ca_file = "/a.pem"
+server_name = "inner.example"
+[providers.google]
+server_name = "x"
 `;
   expect(good({ toml })).toEqual({
     port: 1,
@@ -90,8 +104,20 @@ tokens = 7
     ttftMs: 1500,
     betweenMs: 20,
     tokens: 7,
-    upstreams: {},
-    providerPorts: {},
+    upstreams: { openai: "https://host" },
+    providerPorts: { openai: 2 },
+    tls: {
+      openai: { certFile: "/c.pem", keyFile: "/k.pem", caFile: "/a.pem", serverName: "inner.example" },
+      google: { certFile: undefined, keyFile: undefined, caFile: undefined, serverName: "x" },
+    },
+    listen: [
+      { address: { kind: "tcp", host: "127.0.0.1", port: 1 }, provider: undefined },
+      { address: { kind: "unix", path: "/a.sock" }, provider: "google" },
+    ],
+    reusePort: true,
+    connectTimeoutMs: 1_000,
+    headTimeoutMs: 20,
+    idleTimeoutMs: 60_000,
   });
 });
 
@@ -149,6 +175,51 @@ describe("mistakes name the place and what to do", () => {
       "test.toml:2:1: providers.google.port = 99999: expected a whole number from 0 to 65535",
     ],
     ["a provider that is no table", { toml: "providers.google = 1\n" }, "test.toml:1:1: google is a table"],
+    ["an address without a port", { options: { listen: "foo" } }, "--listen foo: expected HOST:PORT, [IPV6]:PORT or unix:PATH, with NAME="],
+    ["an address without a host", { options: { listen: ":80" } }, "--listen :80: expected HOST:PORT"],
+    ["an address with a port above the last", { options: { listen: "a:65536" } }, "--listen a:65536: expected HOST:PORT"],
+    ["an IPv6 address without brackets", { options: { listen: "::1:80" } }, "--listen ::1:80: expected HOST:PORT, [IPV6]:PORT"],
+    ["an empty path", { environment: { FAULTPROXY_LISTEN: "unix:" } }, "FAULTPROXY_LISTEN=unix:: expected HOST:PORT"],
+    ["an address behind a comma that is none", { options: { listen: "a:1,b" } }, "--listen a:1,b: expected HOST:PORT"],
+    ["an address of nobody", { options: { listen: "antropic=a:1" } }, '--listen antropic=a:1: expected a provider before the "="'],
+    ["an address of nobody, nearly somebody", { options: { listen: "antropic=a:1" } }, "; did you mean anthropic?"],
+    [
+      "an address that is a number in the file",
+      { toml: "listen = 80\n" },
+      "test.toml:1:1: listen = 80: expected a list of texts or a text in quotes",
+    ],
+    ["a list with a number", { toml: 'listen = ["a:1", 2]\n' }, "test.toml:1:1: listen = a:1,2: expected a list of texts"],
+    ["a list with a mistake", { toml: 'listen = ["a:1", "b"]\n' }, "test.toml:1:1: listen = a:1,b: expected HOST:PORT"],
+    ["a timeout", { options: { "connect-timeout": "never" } }, "--connect-timeout never: expected a duration such as 500ms, 2s or 1m"],
+    ["a timeout below nothing", { options: { "idle-timeout": "-1s" } }, "--idle-timeout -1s: expected a duration"],
+    ["a timeout of years", { options: { "head-timeout": "9999h" } }, "--head-timeout 9999h: expected a duration of at most 24 days"],
+    ["a switch", { environment: { FAULTPROXY_REUSE_PORT: "maybe" } }, "FAULTPROXY_REUSE_PORT=maybe: expected on or off"],
+    ["an engine", { options: { engine: "wir" } }, "--engine wir: expected one of wire, serve; did you mean wire?"],
+    [
+      "a certificate without its key",
+      { toml: '[providers.openai]\nport = 1\ncert_file = "x"\n' },
+      "test.toml:3:1: providers.openai.cert_file needs key_file beside it",
+    ],
+    [
+      "a key without its certificate",
+      { toml: '[providers.openai]\nkey_file = "x"\n' },
+      "test.toml:2:1: providers.openai.key_file needs cert_file beside it",
+    ],
+    [
+      "a path that is empty",
+      { toml: '[providers.openai]\nca_file = ""\n' },
+      'test.toml:2:1: providers.openai.ca_file = "": expected the path of a PEM file',
+    ],
+    [
+      "a server name that is an address",
+      { toml: '[providers.openai]\nserver_name = "192.0.2.1"\n' },
+      'test.toml:2:1: providers.openai.server_name = "192.0.2.1": expected a host name',
+    ],
+    [
+      "a key of a provider, nearly",
+      { toml: '[providers.openai]\ncert = "x"\n' },
+      'test.toml:2:1: unknown key "cert" in [providers.openai]',
+    ],
     ["a key behind long texts", { toml: 'mode = """\n[x]\nport = 1\n"""\nhost = ["a",\n "b"]\n' }, "test.toml:5:1: host = "],
   ])("%s", (_, sources, expected) => {
     expect(read(sources)).toContain(expected);
