@@ -51,6 +51,16 @@ test("streams pass through untouched, and the summary goes to standard error", a
   folder.remove();
 });
 
+test("addresses that are set for serve are not opened", async () => {
+  const folder = temporaryFolder();
+  const path = join(folder.path, "listen.sock");
+  const script = `test ! -e ${path}`;
+  const environment = { FAULTPROXY_LISTEN: `unix:${path}` };
+  expect((await faultproxy(["run", "--simulate", "--", "sh", "-c", script], { environment })).code).toBe(0);
+  expect((await faultproxy(["run", "--simulate", "--listen", `unix:${path}`, "--", "sh", "-c", script])).code).toBe(1);
+  folder.remove();
+});
+
 test("a seed that decided something is told, and gives the same again", async () => {
   const script = `for (let i = 0; i < 20; i++) {
     const { status } = await fetch(process.env.ANTHROPIC_HOST + "/v1/messages", { method: "POST", body: "{}" });

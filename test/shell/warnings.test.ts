@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+import type { Settings } from "../../src/config/settings.ts";
+import { isInputError } from "../../src/core/errors.ts";
+import { targetsOf } from "../../src/shell/targets.ts";
+import { warningsOf } from "../../src/shell/warnings.ts";
+import { settings } from "./support.ts";
+
+const TLS = { certFile: undefined, keyFile: undefined, caFile: undefined, serverName: "x" };
+const LOCAL = Object.fromEntries(
+  ["openai", "anthropic", "google", "openrouter", "tetrate", "databricks"].map((name) => [name, "http://127.0.0.1:1"]),
+);
+
+test.each<[string, Partial<Settings>, Record<string, string>, readonly string[]]>([
+  ["nothing", {}, {}, []],
+  ["a proxy that can be used", {}, { https_proxy: "http://a:1" }, []],
+  [
+    "one that cannot, for the targets that would go through it",
+    { upstreams: { ...LOCAL, google: "https://google.test", openai: "https://openai.test" } },
+    { HTTPS_PROXY: "socks5://me:secret@a:1" },
+    [
+      "HTTPS_PROXY names a socks5 proxy, which is not spoken: expected http://[USER:PASSWORD@]HOST[:PORT]; requests to openai.test, google.test get a 502 (or name them in NO_PROXY)",
+    ],
+  ],
+  ["one that cannot, where nothing goes through it", { simulate: true }, { ALL_PROXY: "socks5://a:1" }, []],
+  ["one that cannot, where fetch reads the variables", { engine: "serve" }, { ALL_PROXY: "socks5://a:1" }, []],
+  [
+    "certificates for a target without TLS",
+    { upstreams: LOCAL, tls: { openai: TLS } },
+    {},
+    ["providers.openai: http://127.0.0.1:1 is no https:// address; certificates and server name are not used"],
+  ],
+  ["certificates for a target with TLS", { tls: { openai: TLS } }, {}, []],
+  ["certificates for a target that is built in", { simulate: true, tls: { openai: TLS } }, {}, []],
+  [
+    "timeouts that the engine does not have",
+    { simulate: true, engine: "serve", idleTimeoutMs: 1 },
+    {},
+    ["--head-timeout and --idle-timeout need --engine wire; with serve there is no limit"],
+  ],
+])("%s", (_, changes, environment, expected) => {
+  const all = settings({ simulate: false, ...changes });
+  const targets = targetsOf(all, {});
+  if (isInputError(targets)) throw new Error(targets.message);
+  expect(warningsOf(all, targets, environment)).toEqual([...expected]);
+});
