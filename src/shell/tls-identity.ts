@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import type { TlsSetting } from "../config/settings.ts";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/exchange.ts";
@@ -16,12 +17,17 @@ export function tlsIdentity(provider: ProviderName, { certFile, keyFile, caFile,
     return inputError(`providers.${provider}.key_file: ${keyFile} is not the key of the first certificate in ${certFile}`);
   const ca = caFile === undefined ? undefined : readCertificates(`providers.${provider}.ca_file`, caFile);
   if (isInputError(ca)) return ca;
-  return {
+  const files = {
     ...(cert === undefined ? {} : { cert: cert.pem }),
     ...(key === undefined ? {} : { key: key.pem }),
     ...(ca === undefined ? {} : { ca: ca.pem }),
-    ...(serverName === undefined ? {} : { serverName }),
   };
+  try {
+    createSecureContext(files);
+  } catch (error) {
+    return inputError(`providers.${provider}: its certificates cannot be used for TLS (${codeOf(error)})`);
+  }
+  return { ...files, ...(serverName === undefined ? {} : { serverName }) };
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
