@@ -51,11 +51,13 @@ async function serve(args: readonly string[], options: Options = {}) {
   return {
     child,
     status,
-    /** The providers of the exchanges so far. */
-    async providers() {
-      const lines = (await ask("/v1/events?follow=false")).split("\n").filter((line) => line !== "");
-      return lines.map((line) => JSON.parse(line)).flatMap((event) => (event.type === "exchange" ? [event.provider] : []));
-    },
+    /** The providers of the exchanges so far, as soon as there are so many. */
+    providers: (atLeast = 0) =>
+      eventually(async () => {
+        const lines = (await ask("/v1/events?follow=false")).split("\n").filter((line) => line !== "");
+        const found = lines.map((line) => JSON.parse(line)).flatMap((event) => (event.type === "exchange" ? [event.provider] : []));
+        return found.length >= atLeast ? found : undefined;
+      }, `${atLeast} exchanges`),
     err,
   };
 }
@@ -85,7 +87,7 @@ describe.each(ENGINES)("addresses, with the %s engine", (engine) => {
     expect(await overUnix(plain)).toBe(200);
     await overTcp(`http://127.0.0.1:${second}`);
     await overUnix(own);
-    expect(await daemon.providers()).toEqual(["openai", "openai", "openai", "anthropic", "google"]);
+    expect(await daemon.providers(5)).toEqual(["openai", "openai", "openai", "anthropic", "google"]);
     expect(daemon.status.addresses).toEqual([
       `http://127.0.0.1:${first}`,
       `anthropic http://127.0.0.1:${second}`,
@@ -118,7 +120,7 @@ describe.each(ENGINES)("addresses, with the %s engine", (engine) => {
     expect(await overUnix(one)).toBe(200);
     await overUnix(two);
     await overTcp(`http://127.0.0.1:${port}`);
-    expect(await written.providers()).toEqual(["openai", "openrouter", "tetrate"]);
+    expect(await written.providers(3)).toEqual(["openai", "openrouter", "tetrate"]);
     expect(written.status.providers.tetrate.port).toBe(port);
   });
 
@@ -166,8 +168,10 @@ describe.each(ENGINES)("--reuse-port, with the %s engine", (engine) => {
       true,
     ]);
     for (let turn = 0; turn < 60; turn++) await raw(port, request("GET", "/v1/models", { connection: "close" }), { until: complete });
-    const counts = await Promise.all(daemons.map(async (daemon) => (await daemon.providers()).length));
-    expect(counts.reduce((sum, count) => sum + count)).toBe(60);
+    const counts = await eventually(async () => {
+      const found = await Promise.all(daemons.map(async (daemon) => (await daemon.providers()).length));
+      return found.reduce((sum, count) => sum + count) === 60 ? found : undefined;
+    }, "all exchanges");
     // The system deals connections out by their addresses; macOS gives all to one.
     if (process.platform === "linux") for (const count of counts) expect(count).toBeGreaterThan(0);
 
@@ -233,7 +237,7 @@ describe.skipIf(process.platform !== "linux" || Bun.which("python3") === null)("
     expect(await overTcp(status.origin)).toBe(200);
     await overUnix(path);
     await overTcp(`http://127.0.0.1:${port}`);
-    expect(await daemon.providers()).toEqual(["openai", "google", "anthropic"]);
+    expect(await daemon.providers(3)).toEqual(["openai", "google", "anthropic"]);
     daemon.child.kill("SIGTERM");
     expect(await daemon.child.exited).toBe(0);
   });
