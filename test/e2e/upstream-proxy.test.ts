@@ -138,6 +138,23 @@ describe("HTTP proxies", () => {
       },
     );
 
+    test
+      .skipIf(!HAS_OPENSSL)
+      .each([
+        "HTTP/1.0 200 OK\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+      ])("a proxy that accepts by %j", async (accepted) => {
+      const target = await startTarget(true);
+      const proxy = await startProxy(undefined, accepted);
+      const got = await through(`https://localhost:${target.port}`, { HTTPS_PROXY: `127.0.0.1:${proxy.port}` });
+      target.stop();
+      proxy.stop();
+      expect(got.statuses).toEqual([200]);
+    });
+
     test.skipIf(!HAS_OPENSSL)("8 MiB go through CONNECT and back", async () => {
       const large = Buffer.alloc(8 * 1024 * 1024, "0123456789abcdef~");
       const echo = await listening(
@@ -276,7 +293,7 @@ describe("HTTP proxies", () => {
 });
 
 /** A proxy as those in use are; `authorization` is the one that it takes. */
-async function startProxy(authorization?: string) {
+async function startProxy(authorization?: string, accepted = "HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n") {
   const heads: string[] = [];
   let connections = 0;
   const server = createServer((client) => {
@@ -305,7 +322,7 @@ async function startProxy(authorization?: string) {
         target.on("close", () => client.end());
         if (method === "CONNECT") {
           isTunnel = true;
-          target.on("connect", () => client.write("HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n"));
+          target.on("connect", () => client.write(accepted));
         }
       }
       if (method !== "CONNECT") target.write(text.replace(/^(\w+) http:\/\/[^/]+/, "$1 ").replace(/Proxy-Authorization: .*\r\n/, ""));
