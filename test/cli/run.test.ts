@@ -187,7 +187,7 @@ setInterval(() => {}, 1000);
     expect(await child.exited).toBe(3);
     await reading;
     expect(out).toEndWith("SIGINT,SIGTERM,SIGHUP,SIGQUIT,SIGUSR1\n");
-  });
+  }, 30_000);
 });
 
 describe("a variable that points somewhere already", () => {
