@@ -190,7 +190,7 @@ export class ClientConnection implements SocketEvents {
           return;
         }
         case "data":
-          this.#body?.arrived(event.raw, event.payload);
+          this.#body?.arrived(event);
           break;
         case "end": {
           const body = this.#body;

@@ -1,11 +1,10 @@
 import { BodyCut, type Chunks } from "../../core/exchange.ts";
-import type { BodyFraming } from "./http1/message.ts";
+import type { BodyFraming, Data } from "./http1/message.ts";
 import { BUFFER_BYTES_HIGH } from "./limits.ts";
 
 /** Takes a body synchronously, as it comes. */
 export type Sink = {
-  /** `raw` as on the wire, `payload` without chunk framing. */
-  readonly data: (raw: Uint8Array, payload: readonly Uint8Array[]) => void;
+  readonly data: (data: Data) => void;
   /** `raw`: the last chunk and the trailer section of a chunked body. */
   readonly end: (raw: Uint8Array) => void;
   readonly cut: (by: BodyCut["by"]) => void;
@@ -23,14 +22,13 @@ export type Source = {
   readonly isHeldBack: () => boolean;
 };
 
-type Piece = { readonly raw: Uint8Array; readonly payload: readonly Uint8Array[] };
 type End = { readonly kind: "end"; readonly raw: Uint8Array } | { readonly kind: "cut"; readonly by: BodyCut["by"] };
 
 /** A body that is coming in. It is read by `read` or taken by `pipe`, not both; whoever does not keep up makes the sender wait. */
 export class IncomingBody implements Chunks {
   readonly framing: BodyFraming;
   readonly #source: Source;
-  #pieces: Piece[] = [];
+  #pieces: Data[] = [];
   #queuedBytes = 0;
   #bytesHigh = BUFFER_BYTES_HIGH;
   #unread: Uint8Array[] = [];
@@ -51,14 +49,14 @@ export class IncomingBody implements Chunks {
   }
 
   /** From the connection: bytes have come. */
-  arrived(raw: Uint8Array, payload: readonly Uint8Array[]): void {
+  arrived(data: Data): void {
     if (this.#isCancelled) return;
     if (this.#sink !== undefined && !this.#isPaused) {
-      this.#sink.data(raw, payload);
+      this.#sink.data(data);
       return;
     }
-    this.#pieces.push({ raw, payload });
-    this.#queuedBytes += raw.length;
+    this.#pieces.push(data);
+    this.#queuedBytes += data.raw.length;
     if (this.#queuedBytes > this.#bytesHigh) this.#pause();
     this.#tell();
   }
@@ -159,7 +157,7 @@ export class IncomingBody implements Chunks {
     while (!this.#isPaused) {
       const piece = this.#take();
       if (piece === undefined) break;
-      sink.data(piece.raw, piece.payload);
+      sink.data(piece);
     }
     if (this.#isPaused || this.#pieces.length > 0 || this.#end === undefined) return;
     this.#sink = undefined;
@@ -167,7 +165,7 @@ export class IncomingBody implements Chunks {
     else sink.cut(this.#end.by);
   }
 
-  #take(): Piece | undefined {
+  #take(): Data | undefined {
     const piece = this.#pieces.shift();
     if (piece === undefined) return undefined;
     this.#queuedBytes -= piece.raw.length;

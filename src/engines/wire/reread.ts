@@ -47,7 +47,7 @@ function reread(script: WireScript, method: string, signal: Gone): Promise<OpenR
           break;
         }
         case "data":
-          body?.arrived(event.raw, event.payload);
+          body?.arrived(event);
           break;
         case "end":
           over();

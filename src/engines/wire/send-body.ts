@@ -20,9 +20,9 @@ export function sendBody(out: Outgoing, body: Body, coding: BodyCoding, ended: (
 
 function pipe(out: Outgoing, body: IncomingBody, coding: BodyCoding, ended: (how: BodyEnd) => void): void {
   body.pipe({
-    data(raw, payload) {
-      if (coding === "as-received") out.write(raw);
-      else for (const part of payload) out.write(part);
+    data(data) {
+      if (coding === "as-received") out.write(data.raw);
+      else for (const part of data.payload) out.write(part);
       if (!out.isFull) return;
       body.hold();
       out.whenEmpty(() => body.release());

@@ -194,7 +194,7 @@ export class UpstreamConnection implements SocketEvents {
         }
         case "data":
           this.#timer?.refresh();
-          this.#body?.arrived(event.raw, event.payload);
+          this.#body?.arrived(event);
           break;
         case "end": {
           const body = this.#body;

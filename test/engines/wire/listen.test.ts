@@ -19,7 +19,7 @@ afterAll(async () => {
 type Handle = (received: Received) => Promise<Delivery>;
 
 function delivery(body: OpenResponse["body"]): Delivery {
-  return { kind: "response", response: { status: 200, reason: "OK", headers: [], body }, done: () => {} };
+  return { kind: "response", response: { status: 200, reason: "OK", headers: [], body }, damage: undefined, done: () => {} };
 }
 
 /** Reads the body, as the pipeline does, and answers. */

@@ -2,13 +2,12 @@ import type { HeaderList } from "../../../core/headers.ts";
 import { type Field, readField } from "./fields.ts";
 import { isChunkExtensions } from "./grammar.ts";
 import { CHUNK_BYTES_MAX, CHUNK_LINE_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, HEAD_BYTES_MAX } from "./limits.ts";
-import { type BodyFraming, type MessageError, messageError } from "./message.ts";
+import { type BodyFraming, ChunkedData, type Data, type MessageError, messageError } from "./message.ts";
 
 /** One step through a body: what these bytes brought of it, and where it ended. */
 export type BodyStep = {
-  /** As on the wire, empty where these bytes brought nothing that is certain yet. */
-  readonly raw: Uint8Array;
-  readonly payload: readonly Uint8Array[];
+  /** Undefined where these bytes brought nothing that is certain yet. */
+  readonly data: Data | undefined;
   /** Set when the body has ended: the bytes behind its data, the trailers, and where the next message begins. */
   readonly end?: { readonly raw: Uint8Array; readonly trailers: HeaderList; readonly next: number };
   readonly error?: MessageError;
@@ -42,7 +41,7 @@ function lengthReader(lengthBytes: number): BodyReader {
 }
 
 function plainStep(raw: Uint8Array): BodyStep {
-  return { raw, payload: raw.length === 0 ? [] : [raw] };
+  return { data: raw.length === 0 ? undefined : { kind: "data", raw, payload: [raw] } };
 }
 
 /** Without a view where it is the whole. */
@@ -97,20 +96,22 @@ function chunkedReader(): BodyReader {
   const trailers: Field[] = [];
 
   return (bytes, from) => {
-    const payload: Uint8Array[] = [];
+    const borders: number[] = [];
     let heldBefore = state === "size" ? line : "";
     let sure = from;
     let at = from;
     const step = (more: Partial<BodyStep>): BodyStep => {
-      const raw = part(bytes, from, sure);
-      return { raw: heldBefore === "" || sure === from ? raw : Buffer.concat([Buffer.from(heldBefore, "latin1"), raw]), payload, ...more };
+      if (sure === from) return { data: undefined, ...more };
+      const came = part(bytes, from, sure);
+      const raw = heldBefore === "" ? came : Buffer.concat([Buffer.from(heldBefore, "latin1"), came]);
+      return { data: new ChunkedData(raw, bytes, borders), ...more };
     };
 
     while (at < bytes.length) {
       switch (state) {
         case "data": {
           const taken = Math.min(left, bytes.length - at);
-          payload.push(part(bytes, at, at + taken));
+          borders.push(at, at + taken);
           at += taken;
           sure = at;
           left -= taken;

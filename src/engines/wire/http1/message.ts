@@ -67,8 +67,33 @@ export type MessageHead<StartLine> = StartLine & {
   readonly framing: BodyFraming;
 };
 
+/** Some bytes of a body: `raw` as on the wire, `payload` without chunk framing. */
+export type Data = { readonly kind: "data"; readonly raw: Uint8Array; readonly payload: readonly Uint8Array[] };
+
+/** Data in chunks. What goes on as it came needs no view of what is inside, so that is only made when it is asked for. */
+export class ChunkedData implements Data {
+  readonly kind = "data";
+  readonly raw: Uint8Array;
+  readonly #block: Buffer;
+  /** Where payload begins and ends in the block, by turns. */
+  readonly #borders: readonly number[];
+
+  constructor(raw: Uint8Array, block: Buffer, borders: readonly number[]) {
+    this.raw = raw;
+    this.#block = block;
+    this.#borders = borders;
+  }
+
+  get payload(): readonly Uint8Array[] {
+    const payload: Uint8Array[] = [];
+    for (let index = 0; index + 1 < this.#borders.length; index += 2)
+      payload.push(this.#block.subarray(this.#borders[index], this.#borders[index + 1]));
+    return payload;
+  }
+}
+
 /** A body that came whole, with its head: where it stands in the block that was read. The views are made when they are asked for. */
-export class WholeData {
+export class WholeData implements Data {
   readonly kind = "data";
   readonly block: Buffer;
   readonly from: number;
@@ -92,9 +117,7 @@ export class WholeData {
 /** The bytes of all events but `error`, heads aside, are the bytes of the body as they came, chunk framing and all. */
 export type MessageEvent<StartLine> =
   | { readonly kind: "head"; readonly head: MessageHead<StartLine> }
-  | WholeData
-  /** `raw` as on the wire, `payload` without chunk framing. */
-  | { readonly kind: "data"; readonly raw: Uint8Array; readonly payload: readonly Uint8Array[] }
+  | Data
   /** `raw`: the last chunk and the trailer section of a chunked body. `rest`: what came behind the message, unread. */
   | { readonly kind: "end"; readonly raw: Uint8Array; readonly trailers: HeaderList; readonly rest: Uint8Array }
   /** The last event of a reader. */

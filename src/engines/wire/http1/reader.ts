@@ -178,7 +178,7 @@ function messageReader<StartLine>(
         if (from === bytes.length) return events;
       }
       const step = body(bytes, from);
-      if (step.raw.length > 0) events.push({ kind: "data", raw: step.raw, payload: step.payload });
+      if (step.data !== undefined) events.push(step.data);
       if (step.error !== undefined) events.push(fail(step.error));
       else if (step.end !== undefined) events.push(end(bytes, step.end.raw, step.end.trailers, step.end.next));
       return events;
