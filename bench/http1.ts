@@ -129,22 +129,39 @@ function print(line = ""): void {
 }
 
 const body = JSON.stringify({ model: "gpt-4o", messages: [{ role: "user", content: "x".repeat(960) }] });
-const REQUEST = Buffer.from(
-  `POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:8888\r\nauthorization: Bearer sk-${"0".repeat(48)}\r\nuser-agent: OpenAI/JS 7.55.0\r\naccept: application/json\r\ncontent-type: application/json\r\nx-stainless-lang: js\r\nx-stainless-runtime: node\r\naccept-encoding: gzip, deflate\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-);
-const RESPONSE = Buffer.from(
-  `HTTP/1.1 200 OK\r\ndate: Sat, 21 Nov 2026 12:00:00 GMT\r\ncontent-type: application/json\r\nx-request-id: req_${"0".repeat(32)}\r\nopenai-processing-ms: 312\r\nx-ratelimit-remaining-requests: 9999\r\nserver: cloudflare\r\ncf-ray: ${"0".repeat(16)}-FRA\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-);
+const VARIETY = 64;
+
+/** Requests of one client: in `changing` of the nine fields each has other values. */
+const requests = (changing: number) =>
+  Array.from({ length: VARIETY }, (_, i) => {
+    const id = (field: number) => (field < changing ? i : 0);
+    // The last field has the same place and length always, so that all inputs are of one size.
+    return Buffer.from(
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:${8800 + id(8)}\r\nauthorization: Bearer sk-${"0".repeat(46)}${10 + id(7)}\r\nuser-agent: OpenAI/JS 7.${10 + id(6)}.0\r\naccept: application/json${10 + id(5)}\r\ncontent-type: application/json${10 + id(4)}\r\nx-stainless-lang: js${10 + id(3)}\r\nx-stainless-runtime: node${10 + id(2)}\r\nx-request-id: ${10 + id(0)}\r\ncontent-length: ${" ".repeat(id(1) % 2)}${body.length}\r\n\r\n${body}`,
+    );
+  });
+
+/** Responses of one target: date, ids, timings and what is left of a limit are new each time, or nothing is. */
+const responses = (isNew: boolean) =>
+  Array.from({ length: VARIETY }, (_, i) => {
+    const id = 10 + (isNew ? i : 0);
+    return Buffer.from(
+      `HTTP/1.1 200 OK\r\ndate: Sat, 21 Nov 2026 12:00:${id} GMT\r\ncontent-type: application/json\r\nx-request-id: req_${"0".repeat(30)}${id}\r\nopenai-processing-ms: 3${id}\r\nx-ratelimit-remaining-requests: 99${id}\r\nserver: cloudflare\r\ncf-ray: ${"0".repeat(14)}${id}-FRA\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+  });
 const CHUNKED_HEAD = Buffer.from("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
-const inChunks = (count: number, bytes: number) => Buffer.from(`${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n`.repeat(count));
+const inChunks = (count: number, bytes: number) => [Buffer.from(`${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n`.repeat(count))];
 
 type Read = (bytes: Buffer) => number;
-type Case = { readonly name: string; readonly input: Buffer; readonly before?: Buffer; readonly type: "REQUEST" | "RESPONSE" };
+type Case = { readonly name: string; readonly inputs: readonly Buffer[]; readonly before?: Buffer; readonly type: "REQUEST" | "RESPONSE" };
 const CASES: readonly Case[] = [
-  { name: "1 KB request, 9 fields", input: REQUEST, type: "REQUEST" },
-  { name: "1 KB response, 8 fields", input: RESPONSE, type: "RESPONSE" },
-  { name: "one chunk of 160 bytes", input: inChunks(1, 160), before: CHUNKED_HEAD, type: "RESPONSE" },
-  { name: "64 KB in 16 chunks", input: inChunks(16, 4096), before: CHUNKED_HEAD, type: "RESPONSE" },
+  { name: "1 KB request, 9 fields, the same each time", inputs: requests(0), type: "REQUEST" },
+  { name: "1 KB request, 2 of 9 fields new each time", inputs: requests(2), type: "REQUEST" },
+  { name: "1 KB request, all 9 fields new each time", inputs: requests(9), type: "REQUEST" },
+  { name: "1 KB response, 8 fields, the same each time", inputs: responses(false), type: "RESPONSE" },
+  { name: "1 KB response, 5 of 8 fields new each time", inputs: responses(true), type: "RESPONSE" },
+  { name: "one chunk of 160 bytes", inputs: inChunks(1, 160), before: CHUNKED_HEAD, type: "RESPONSE" },
+  { name: "64 KB in 16 chunks", inputs: inChunks(16, 4096), before: CHUNKED_HEAD, type: "RESPONSE" },
 ];
 
 /** Gives the number of facts, so that nothing is optimised away and both can be compared. */
@@ -181,9 +198,9 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-function nsPerRead(read: Read, input: Buffer, count: number): number {
+function nsPerRead(read: Read, inputs: readonly Buffer[], count: number): number {
   const start = performance.now();
-  for (let i = 0; i < count; i++) read(input);
+  for (let i = 0; i < count; i++) read(inputs[i % inputs.length] as Buffer);
   return ((performance.now() - start) * 1e6) / count;
 }
 
@@ -196,18 +213,18 @@ function times(): void {
   print("|---|---:|---:|---:|---:|");
   for (const one of CASES) {
     const readers = [ownRead(one), llhttpRead(one, simd), llhttpRead(one, plainWasm)];
-    const facts = readers.map((read) => read(one.input));
+    const facts = readers.map((read) => one.inputs.reduce((sum, input) => sum + read(input), 0));
     if (new Set(facts).size !== 1) throw new Error(`${one.name}: not the same facts: ${facts}`);
     const counts = readers.map((read) => {
-      nsPerRead(read, one.input, 2_000);
-      return Math.max(50, Math.round((ROUND_MS * 1e6) / nsPerRead(read, one.input, 500)));
+      nsPerRead(read, one.inputs, 2_000);
+      return Math.max(50, Math.round((ROUND_MS * 1e6) / nsPerRead(read, one.inputs, 500)));
     });
     const rounds: number[][] = readers.map(() => []);
     for (let round = 0; round < ROUNDS; round++) {
       for (let turn = 0; turn < readers.length; turn++) {
         const index = (turn + round) % readers.length;
         const read = readers[index];
-        if (read !== undefined) rounds[index]?.push(nsPerRead(read, one.input, counts[index] ?? 0));
+        if (read !== undefined) rounds[index]?.push(nsPerRead(read, one.inputs, counts[index] ?? 0));
       }
     }
     const [own = 0, fast = 0, slow = 0] = rounds.map(median);
