@@ -42,8 +42,8 @@ export type MessageScan = {
   readonly head: () => Head | undefined;
   /** What has come of its body, with its chunk framing. */
   readonly body: () => string;
-  /** Takes more text; gives the messages that are complete with it. */
-  readonly push: (text: string) => readonly Message[];
+  /** Takes more text; gives the messages that are complete with it, so many at most. */
+  readonly push: (text: string, messagesMax?: number) => readonly Message[];
   /** The sender has ended: gives the message that ended so, if one did. */
   readonly end: () => Message | undefined;
   /** What has come and is no complete message. */
@@ -117,10 +117,14 @@ export function messageScan(framingOf: (head: Head) => Framing, headDone: (head:
     head: () => head,
     body: () => (head === undefined ? "" : text),
     rest: () => text,
-    push(more) {
+    push(more, messagesMax = Number.POSITIVE_INFINITY) {
       text += more;
       const found: Message[] = [];
-      for (let next = step(); next !== undefined; next = step()) found.push(next);
+      while (found.length < messagesMax) {
+        const next = step();
+        if (next === undefined) break;
+        found.push(next);
+      }
       return found;
     },
     end: () => (head !== undefined && framing === "close" ? message(text.length, "") : undefined),
