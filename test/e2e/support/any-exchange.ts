@@ -159,6 +159,11 @@ const request: fc.Arbitrary<SentMessage> = fc
     fc.nat(),
     fc.constantFrom("", "", "", "", "http://other.example", "HTTPS://other.example:1"),
   )
+  // A last request whose body nobody reads may lose its answer to the end of the connection.
+  .filter(
+    ([method, , , connection, { body }]) =>
+      !((method === "GET" || method === "HEAD") && body !== "" && connection.includes("Connection: close")),
+  )
   .map(([method, path, fields, connection, { line: framing, body }, seed, absolute]) => ({
     startLine: `${method} ${absolute}${path} HTTP/1.1`,
     lines: among(fields, ["Host: client.example", ...connection, ...(framing === undefined ? [] : [framing])], seed),

@@ -36,6 +36,8 @@ export async function startRawTarget(answer: (arrived: Arrived) => unknown) {
       arrivals.push(arrived);
       answer(arrived);
     });
+    // In a tunnel each direction ends by itself.
+    socket.on("end", () => !isTunnel && socket.end());
     socket.on("data", (bytes: Buffer) => {
       if (isTunnel) return;
       for (const message of scan.push(bytes.toString("latin1"))) {
