@@ -5,6 +5,7 @@ import { PROVIDERS } from "../providers/index.ts";
 import { dated } from "./helpers/dated.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { plainBody } from "./helpers/read-facts.ts";
+import { asksForWebSocket } from "./helpers/websocket.ts";
 
 /** No provider takes as much for inference; what is larger is no JSON to the built-in one. */
 const SIMULATED_BODY_BYTES_MAX = 256 * 1024 * 1024;
@@ -83,9 +84,8 @@ export function attempted(exchange: Identified, answer: Answer, ports: Ports): A
 }
 
 /** WebSocket is the one protocol that is gone over to; a request for another is answered in HTTP. */
-export function upgradeOf({ headers, canUpgrade }: Identified): string | undefined {
-  const upgrade = headerValue(headers, "upgrade");
-  return canUpgrade && upgrade?.toLowerCase() === "websocket" ? upgrade : undefined;
+function upgradeOf({ headers, canUpgrade }: Identified): string | undefined {
+  return canUpgrade && asksForWebSocket(headers) ? headerValue(headers, "upgrade") : undefined;
 }
 
 /** What bytes in place of a target's come to. */

@@ -1,5 +1,4 @@
 import { BodyCut, type Delivery, type Identified, type Received, type RequestFacts } from "../core/exchange.ts";
-import { headerValue } from "../core/headers.ts";
 import type { Ports } from "../core/ports.ts";
 import { type Attempted, attempt, attempted, reread } from "./attempt.ts";
 import { needsPlainAnswer, withBodyFaults } from "./body-faults.ts";
@@ -7,6 +6,7 @@ import { type Decided, decide, needsFacts } from "./decide.ts";
 import { dated } from "./helpers/dated.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { NO_FACTS, readFacts } from "./helpers/read-facts.ts";
+import { asksForWebSocket } from "./helpers/websocket.ts";
 import { scriptOf } from "./helpers/wire-script.ts";
 import { identify } from "./identify.ts";
 import { performBefore } from "./perform-before.ts";
@@ -21,7 +21,7 @@ export function createPipeline(ports: Ports): (received: Received) => Promise<De
 
 async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
   try {
-    if (isWebSocket(exchange) && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
+    if (asksForWebSocket(exchange.headers) && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
       const message = exchange.canUpgrade
         ? "the built-in provider speaks no WebSocket; use HTTP"
         : "WebSocket connections are not passed through by --engine serve; use HTTP, or --engine wire";
@@ -111,10 +111,6 @@ async function decideNow(exchange: Identified, facts: Facts, ports: Ports): Prom
 function ownErrorDelivery(exchange: Identified, status: number, reason: string, message: string, notes: Notes, ports: Ports): Delivery {
   const response = dated(ownError(exchange.provider, status, reason, message), ports.clock.wallMs());
   return delivered(exchange, response, { ...notes, error: reason }, ports);
-}
-
-function isWebSocket({ headers }: Identified): boolean {
-  return headerValue(headers, "upgrade")?.toLowerCase() === "websocket";
 }
 
 /** What the request says, read when somebody asks for it first. */

@@ -198,6 +198,7 @@ describe("what changes in a request is what belongs to the connection", () => {
       get("X-A: b\r\n"),
     ],
     ["nor several at once", get("Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n"), GET],
+    ["and none that Connection does not name", get("Connection: keep-alive\r\nUpgrade: websocket\r\n"), GET],
   ])("%s", async (_what, request, seen) => {
     expect(await seenOf(request)).toBe(meant(seen));
   });
