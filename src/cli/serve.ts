@@ -67,7 +67,7 @@ async function serve(call: Call): Promise<number> {
     message.error(proxy.message);
     return EXIT.failure;
   }
-  stopOnSignals(proxy);
+  stopOnSignals(proxy, settings.logFormat === "pretty");
   const line = logLines({ ...settings, rules: proxy.daemon.rules, visible });
   const endLog = line === undefined ? () => {} : writeLog(proxy.daemon.events, line);
   printOut(settings.logFormat === "json" ? `${JSON.stringify({ type: "listening", ...proxy.status() })}\n` : banner(proxy.status()));
@@ -78,11 +78,12 @@ async function serve(call: Call): Promise<number> {
 }
 
 /** The first signal lets running requests finish, the second breaks them off. */
-function stopOnSignals(proxy: RunningProxy): void {
+function stopOnSignals(proxy: RunningProxy, isForPeople: boolean): void {
   let asked = false;
   const ask = () => {
     const { running } = proxy.daemon.counts();
-    if (!asked && running > 0) message.info(`waiting up to ${DRAIN_MS_MAX / 1_000} s for ${running} running; once more breaks off`);
+    if (!asked && running > 0 && isForPeople)
+      message.info(`waiting up to ${DRAIN_MS_MAX / 1_000} s for ${running} running; once more breaks off`);
     proxy.stop(asked);
     asked = true;
   };

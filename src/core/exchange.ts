@@ -161,7 +161,11 @@ export type WirePiece = {
 };
 
 /** What goes out in place of a response's own bytes, step by step. The promise of a step that never comes is a connection that hangs. */
-export type WireScript = { readonly next: () => Promise<WireStep> };
+export type WireScript = {
+  readonly next: () => Promise<WireStep>;
+  /** Nobody needs the rest. */
+  readonly cancel: () => void;
+};
 
 export type WireStep =
   | { readonly kind: "write"; readonly bytes: Uint8Array }

@@ -41,7 +41,7 @@ function isHopByHop(name: string): boolean {
 }
 
 /** What says where a message ends and whom it is for stays, whatever `Connection` names. */
-const NEVER_NAMED: ReadonlySet<string> = new Set(["content-length", "host"]);
+const NEVER_NAMED: ReadonlySet<string> = new Set(["content-length", "expect", "host"]);
 
 /** End-to-end fields: without hop-by-hop fields and those that `Connection` names. */
 export function endToEndHeaders(headers: HeaderList): HeaderList {

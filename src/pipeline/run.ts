@@ -86,7 +86,13 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
   const onTarget = wireFaultsOf(faults, "upstream", performing);
   // Our own error is no target's answer, and a tunnel is no response that could be damaged.
   if (onTarget !== undefined && ports.wire !== undefined && outcome.error === undefined && outcome.response.tunnel === undefined) {
-    const script = onTarget.script(ports.wire.pieces(outcome.response, exchange.method));
+    const { body } = outcome.response;
+    const script = {
+      ...onTarget.script(ports.wire.pieces(outcome.response, exchange.method)),
+      cancel: () => {
+        if (body !== null && !(body instanceof Uint8Array)) body.cancel();
+      },
+    };
     outcome = attempted(exchange, await reread(exchange, script, ports), ports);
     if (outcome === "client_gone") return abandoned(exchange, notes, ports);
   }

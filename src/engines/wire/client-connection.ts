@@ -39,7 +39,7 @@ const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
  * What the connection waits for: the next request, the rest of a head, the rest of a body, nothing from the client (it is being
  * answered), or its end: for a while, or until the client leaves.
  */
-type Phase = "idle" | "head" | "body" | "answering" | "tunnel" | "lingering" | "half_closed" | "over";
+type Phase = "idle" | "head" | "body" | "answering" | "hanging" | "tunnel" | "lingering" | "half_closed" | "over";
 
 /** One connection from a client: requests in, one answered after the other (RFC 9112 section 9.3). */
 export class ClientConnection implements SocketEvents {
@@ -90,6 +90,7 @@ export class ClientConnection implements SocketEvents {
       case "tunnel":
         this.#tunnel?.toTarget(bytes);
         break;
+      case "hanging":
       case "lingering":
       case "half_closed":
       case "over":
@@ -134,13 +135,18 @@ export class ClientConnection implements SocketEvents {
         break;
       case "body":
         // Behind the head of an answer nobody waits for it any more.
-        if (waitedMs > limits.bodyIdleMs && !this.#isBodyPaused && !this.#isHeadSent)
+        if (waitedMs <= limits.bodyIdleMs || this.#isHeadSent) break;
+        if (!this.#isBodyPaused)
           this.#refuse(408, "request_timeout", `nothing of the request body came for ${limits.bodyIdleMs / 1_000} s`);
+        else if (this.#body?.isPiped === true)
+          this.#refuse(504, "upstream_timeout", `the target took nothing of the request body for ${limits.bodyIdleMs / 1_000} s`);
         break;
       case "lingering":
         if (waitedMs > LINGER_MS && this.#out.isEmpty) closeSocket(this.#socket);
+        else if (waitedMs > limits.bodyIdleMs) resetSocket(this.#socket);
         break;
       case "answering":
+      case "hanging":
       case "tunnel":
       case "half_closed":
       case "over":
@@ -243,7 +249,8 @@ export class ClientConnection implements SocketEvents {
     return new IncomingBody(head.framing, {
       pause: () => {
         this.#isBodyPaused = true;
-        this.#socket.pause();
+        this.#sinceMs = this.#side.nowMs();
+        this.#out.pauseReading();
       },
       resume: () => {
         this.#isBodyPaused = false;
@@ -280,7 +287,10 @@ export class ClientConnection implements SocketEvents {
     switch (delivery.kind) {
       case "hang":
         if (isStale) delivery.done();
-        else this.#gone?.addEventListener("abort", delivery.done);
+        else {
+          this.#gone?.addEventListener("abort", delivery.done);
+          this.#hang();
+        }
         break;
       case "reset":
         if (!isStale) this.#finish("reset");
@@ -303,6 +313,15 @@ export class ClientConnection implements SocketEvents {
       }
     }
   };
+
+  /** No answer will come, so everything is read and thrown away: only so is it seen that the client leaves. */
+  #hang(): void {
+    if (this.#isBodyPaused || this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
+    this.#isBodyPaused = false;
+    this.#behind = [];
+    this.#behindBytes = 0;
+    this.#enter("hanging");
+  }
 
   #respond(
     head: RequestHead,
@@ -379,7 +398,7 @@ export class ClientConnection implements SocketEvents {
     this.#out.write(Buffer.from(responseHead(status, reason, headers), "latin1"));
     this.#enter("tunnel");
     this.#tunnel = tunnel;
-    tunnel.open({ socket: this.#socket, out: this.#out, ended: () => this.#over(this.#response, "complete") });
+    tunnel.open({ socket: this.#socket, out: this.#out, ended: (how) => this.#over(this.#response, how) });
     const behind = this.#behind;
     this.#behind = [];
     if (this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
@@ -430,7 +449,7 @@ export class ClientConnection implements SocketEvents {
     const wasFull = this.#behindBytes > PIPELINED_BYTES_MAX;
     this.#behind.push(bytes);
     this.#behindBytes += bytes.length;
-    if (!wasFull && this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.pause();
+    if (!wasFull && this.#behindBytes > PIPELINED_BYTES_MAX) this.#out.pauseReading();
   }
 
   /** Ends the connection, after what has been written. */

@@ -48,6 +48,11 @@ export class IncomingBody implements Chunks {
     return this.#source.isHeldBack();
   }
 
+  /** Does it go on to somebody as it comes? */
+  get isPiped(): boolean {
+    return this.#sink !== undefined;
+  }
+
   /** From the connection: bytes have come. */
   arrived(data: Data): void {
     if (this.#isCancelled) return;
@@ -125,7 +130,8 @@ export class IncomingBody implements Chunks {
       // Chunk framing counts too: what is kept is what came.
       if (this.#queuedBytes > bytesMax) return undefined;
       if (this.#end?.kind === "cut") throw new BodyCut(this.#end.by);
-      if (this.#end !== undefined) return Buffer.concat(this.#pieces.flatMap((piece) => piece.payload));
+      // Piece by piece: of a body in chunks of one byte, all views at once would take twenty times its size.
+      if (this.#end !== undefined) return Buffer.concat(this.#pieces.map((piece) => Buffer.concat(piece.payload)));
       await this.#arrived();
     }
   }

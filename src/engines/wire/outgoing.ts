@@ -13,6 +13,8 @@ export class Outgoing {
   #isCorked = false;
   #isOver = false;
   #waiting: (() => void)[] = [];
+  /** Nothing can be written any more; the end of the socket is about to be told. */
+  isBroken = false;
   /** Since the socket was opened; what still waits included. */
   bytesWritten = 0;
 
@@ -31,6 +33,11 @@ export class Outgoing {
   /** What the system has taken. */
   get bytesSent(): number {
     return this.bytesWritten - this.#queuedBytes;
+  }
+
+  /** Stops reading from the same socket. */
+  pauseReading(): void {
+    if (!this.isBroken) this.#socket.pause();
   }
 
   write(bytes: Uint8Array): void {
@@ -52,7 +59,7 @@ export class Outgoing {
     SCRATCH.write(head, 0, "latin1");
     if (body instanceof WholeBody) body.block.copy(SCRATCH, head.length, body.from, body.to);
     else if (body !== undefined) SCRATCH.set(body, head.length);
-    const sent = Math.max(0, this.#socket.write(SCRATCH, 0, length));
+    const sent = this.#taken(this.#socket.write(SCRATCH, 0, length));
     if (sent < length) this.#push(Buffer.from(SCRATCH.subarray(sent, length)));
   }
 
@@ -101,8 +108,19 @@ export class Outgoing {
   }
 
   #send(bytes: Uint8Array): void {
-    const sent = Math.max(0, this.#socket.write(bytes));
+    const sent = this.#taken(this.#socket.write(bytes));
     if (sent < bytes.length) this.#push(sent === 0 ? bytes : bytes.subarray(sent));
+  }
+
+  /**
+   * Of what `write` gives. Below zero the connection is broken, and a socket that is paused would never tell: it has to be read to
+   * its end, which is near, and must not be paused any more.
+   */
+  #taken(result: number): number {
+    if (result >= 0) return result;
+    if (!this.isBroken) queueMicrotask(() => this.#socket.resume());
+    this.isBroken = true;
+    return 0;
   }
 
   #push(bytes: Uint8Array): void {

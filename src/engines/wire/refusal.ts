@@ -1,7 +1,7 @@
 import { joined, responseHead } from "./http1/writer.ts";
 
 /** Statuses of requests that never become an exchange. */
-export type RefusalStatus = 400 | 408 | 431 | 500 | 501 | 503 | 505;
+export type RefusalStatus = 400 | 408 | 431 | 500 | 501 | 503 | 504 | 505;
 
 /** An answer to what is no request that could go on: nobody knows whose client it is, so it has no provider's shape. */
 export function refusal(status: RefusalStatus, code: string, message: string): Buffer {

@@ -24,6 +24,7 @@ function reread(script: WireScript, method: string, signal: Gone): Promise<OpenR
   flowing.resolve();
   const over = () => {
     isOver = true;
+    script.cancel();
     flowing.resolve();
   };
 

@@ -1,7 +1,9 @@
+import type { DeliveryEnd } from "../../core/exchange.ts";
+import { RESET_DELAY_MS } from "./limits.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { closeSocket, resetSocket, type Socket } from "./socket.ts";
 
-type ClientEnd = { readonly socket: Socket; readonly out: Outgoing; readonly ended: () => void };
+type ClientEnd = { readonly socket: Socket; readonly out: Outgoing; readonly ended: (how: DeliveryEnd) => void };
 
 /** Two connections joined after a 101: every byte goes on as it comes, each direction ends by itself (RFC 9110 section 7.8). */
 export class Tunnel {
@@ -25,13 +27,17 @@ export class Tunnel {
     for (const bytes of this.#early) client.out.write(bytes);
     this.#early = [];
     if (this.#hasTargetEnded) client.out.whenEmpty(() => client.socket.shutdown());
-    if (this.#isOver) this.#end();
+    if (this.#isOver) {
+      // The target was gone before.
+      client.ended("cut");
+      resetBehind(client.socket, client.out);
+    }
   }
 
   toTarget(bytes: Uint8Array): void {
     this.#toTarget.write(bytes);
     if (!this.#toTarget.isFull) return;
-    this.#client?.socket.pause();
+    this.#client?.out.pauseReading();
     this.#toTarget.whenEmpty(() => this.#client?.socket.resume());
   }
 
@@ -43,7 +49,7 @@ export class Tunnel {
     }
     out.write(bytes);
     if (!out.isFull) return;
-    this.#target.pause();
+    this.#toTarget.pauseReading();
     out.whenEmpty(() => this.#target.resume());
   }
 
@@ -64,33 +70,45 @@ export class Tunnel {
   /** A FIN behind our own comes as a close. */
   clientClosed(error: Error | undefined): void {
     if (error === undefined && this.#hasTargetEnded) this.clientEnded();
-    else this.break();
-  }
-
-  targetClosed(error: Error | undefined): void {
-    if (error === undefined && this.#hasClientEnded) this.targetEnded();
-    else this.break();
-  }
-
-  /** One of the connections is gone, and so is the other. */
-  break(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    resetSocket(this.#target);
-    if (this.#client !== undefined) {
-      resetSocket(this.#client.socket);
-      this.#client.ended();
+    else if (this.#isOverNow()) {
+      this.#client?.ended("client_gone");
+      resetBehind(this.#target, this.#toTarget);
     }
   }
 
-  #end(): void {
-    if (this.#isOver && this.#client === undefined) return;
+  targetClosed(error: Error | undefined): void {
+    const client = this.#client;
+    if (error === undefined && this.#hasClientEnded) this.targetEnded();
+    else if (this.#isOverNow() && client !== undefined) {
+      client.ended("cut");
+      resetBehind(client.socket, client.out);
+    }
+  }
+
+  /** Nobody is there to open it for. */
+  break(): void {
+    if (this.#isOverNow()) resetSocket(this.#target);
+  }
+
+  /** False where it was over already. */
+  #isOverNow(): boolean {
+    if (this.#isOver) return false;
     this.#isOver = true;
+    return true;
+  }
+
+  #end(): void {
+    if (!this.#isOverNow()) return;
     this.#toTarget.whenEmpty(() => closeSocket(this.#target));
     const client = this.#client;
     client?.out.whenEmpty(() => closeSocket(client.socket));
-    client?.ended();
+    client?.ended("complete");
   }
+}
+
+/** RST, but not before what came ahead of it has gone. */
+function resetBehind(socket: Socket, out: Outgoing): void {
+  out.whenEmpty(() => setTimeout(() => resetSocket(socket), RESET_DELAY_MS));
 }
 
 export function isTunnel(value: unknown): value is Tunnel {

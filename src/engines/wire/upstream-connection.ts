@@ -97,7 +97,8 @@ export class UpstreamConnection implements SocketEvents {
     request.signal.addEventListener("abort", this.#abandonAborted);
     if (body === null || body instanceof Uint8Array || body instanceof WholeBody) {
       this.#out.writeHead(head, body ?? undefined);
-      this.#requestSent();
+      if (this.#out.isEmpty) this.#requestSent();
+      else this.#whenRequestSent(request);
     } else this.#sendArriving(sendable);
   }
 
@@ -106,10 +107,17 @@ export class UpstreamConnection implements SocketEvents {
     this.#out.writeHead(head);
     sendBody(this.#out, request.body, coding, (how) => {
       if (this.#request !== request) return;
-      if (how === "complete") this.#requestSent();
+      if (how === "complete") this.#whenRequestSent(request);
       else this.#abandon();
     });
     this.#out.uncork();
+  }
+
+  /** What the system has not taken yet may never be sent: the target need not read it. */
+  #whenRequestSent(request: ForwardRequest): void {
+    this.#out.whenEmpty(() => {
+      if (this.#request === request) this.#requestSent();
+    });
   }
 
   #requestSent(): void {
@@ -180,8 +188,7 @@ export class UpstreamConnection implements SocketEvents {
           const [next, last] = [events[index + 1], events[index + 2]];
           if (event.head.status < 200) return this.#interim(event.head, next?.kind === "end" ? next.rest : NOTHING);
           this.#clearTimer();
-          this.#canBeKept =
-            event.head.framing.kind !== "close" && event.head.minor === 1 && !hasOption(event.head.headers, "connection", "close");
+          this.#canBeKept = mayBeKept(event.head);
           this.#keptMs(event.head.headers);
           const framing = event.head.framing.kind;
           if (next?.kind === "end" && framing !== "chunked") return this.#whole(event.head, framing === "none" ? null : NOTHING, next.rest);
@@ -252,7 +259,7 @@ export class UpstreamConnection implements SocketEvents {
       // A target that is not read cannot be late.
       pause: () => {
         this.#clearTimer();
-        this.#socket.pause();
+        this.#out.pauseReading();
       },
       resume: () => {
         if (this.#body !== undefined) this.#limitIdle();
@@ -369,6 +376,15 @@ export class UpstreamConnection implements SocketEvents {
 }
 
 const NOTHING = new Uint8Array();
+
+/**
+ * RFC 9112 section 9.3. What announces a body and must not have one (to HEAD, 204, 304) may come with one after all, which would be taken
+ * for the next answer.
+ */
+function mayBeKept({ minor, framing, headers }: ResponseHead): boolean {
+  if (framing.kind === "close" || minor === 0 || hasOption(headers, "connection", "close")) return false;
+  return framing.kind !== "none" || !headers.some(([name, value]) => /^(content-length|transfer-encoding)$/i.test(name) && value !== "0");
+}
 
 function responseOf({ status, reason, headers }: ResponseHead, body: OpenResponse["body"]): OpenResponse {
   return { status, reason, headers, body };

@@ -16,6 +16,8 @@ const forever = new Promise<never>(() => {});
 export function scriptOf(actions: AsyncIterable<Action> | Iterable<Action>, performing: Performing): WireScript {
   const steps = stepsOf(actions, performing);
   return {
+    // Whoever owns a source that can be cancelled says so in its place.
+    cancel() {},
     async next() {
       const { value } = await steps.next();
       return value ?? COMPLETE;
