@@ -8,7 +8,7 @@ import { EXIT } from "./exit-code.ts";
 import { writeLog } from "./log-writer.ts";
 import { message } from "./message.ts";
 import { SETTING_OPTIONS } from "./options.ts";
-import { printOut, visible } from "./print.ts";
+import { printError, printOut, visible } from "./print.ts";
 import { type RunningProxy, startProxy } from "./proxy.ts";
 import { originalEnvironment, raiseFetchLimit } from "./raise-fetch-limit.ts";
 import { settingsFrom } from "./settings-from.ts";
