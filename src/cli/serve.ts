@@ -82,8 +82,11 @@ function stopOnSignals(proxy: RunningProxy, isForPeople: boolean): void {
   let asked = false;
   const ask = () => {
     const { running } = proxy.daemon.counts();
-    if (!asked && running > 0 && isForPeople)
-      message.info(`waiting up to ${DRAIN_MS_MAX / 1_000} s for ${running} running; once more breaks off`);
+    if (!asked && running > 0) {
+      const text = `waiting up to ${DRAIN_MS_MAX / 1_000} s for ${running} running; once more breaks off`;
+      if (isForPeople) message.info(text);
+      else printError(`${JSON.stringify({ type: "message", level: "info", message: text })}\n`);
+    }
     proxy.stop(asked);
     asked = true;
   };
