@@ -54,7 +54,7 @@ function exportLines(status: Status): readonly string[] {
   const variables = new Map<string, string>();
   for (const name of PROVIDER_NAMES) {
     const ownPort = status.providers[name].port;
-    const origin = ownPort === null ? status.origin : originOf(status.host, ownPort);
+    const origin = ownPort === null ? status.origin : originOf({ ...status, port: ownPort });
     for (const [variable, value] of PROVIDERS[name].clientVariables(origin)) {
       if (!variables.has(variable)) variables.set(variable, value);
     }

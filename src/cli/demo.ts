@@ -104,7 +104,7 @@ async function demo(): Promise<number> {
     message.error(daemon.message);
     return EXIT.failure;
   }
-  const origin = originOf(daemon.host, daemon.port);
+  const origin = originOf(daemon);
   // An HTTP_PROXY of the user's is none for this address.
   process.env.NO_PROXY = daemon.host;
   const style = styleFor(process.stdout);

@@ -6,6 +6,7 @@ import { nearest } from "../core/nearest.ts";
 import { parseCommand } from "../rules/language.ts";
 import { codeOf } from "../shell/socket-path.ts";
 import { targetsOf } from "../shell/targets.ts";
+import { serverCertificate } from "../shell/tls-identity.ts";
 import { SOCKET_OF_RUN } from "./child-environment.ts";
 import type { Call } from "./command.ts";
 import { message } from "./message.ts";
@@ -26,6 +27,8 @@ export function settingsFrom(
   if (isInputError(settings)) return settings;
   const targets = targetsOf(settings, environment);
   if (isInputError(targets)) return targets;
+  const certificate = serverCertificate(settings);
+  if (isInputError(certificate)) return certificate;
   const mistake = settings.mode === undefined ? undefined : modeMistake(settings.mode);
   if (mistake !== undefined) return mistake;
   warnOfUnknownVariables(environment);

@@ -6,7 +6,7 @@ import { SETTING_ROWS } from "./schema.ts";
 import type { Settings, TlsSetting } from "./settings.ts";
 import { positionOfKey, tomlPositions } from "./toml-positions.ts";
 import { checkUpstream, withoutCredentials } from "./upstream.ts";
-import { integer, text, type ValueKind } from "./value-kinds.ts";
+import { integer, PEM_FILE, text, type ValueKind } from "./value-kinds.ts";
 
 type Table = Readonly<Record<string, unknown>>;
 type Refuse = (path: readonly string[], message: string) => InputError;
@@ -90,16 +90,14 @@ function readValue(path: readonly string[], value: unknown, { tomlTypes, parse: 
 
 const TOML_TYPE_TEXTS = { number: "a number", string: "a text in quotes", boolean: "true or false", list: "a list of texts" } as const;
 
-const FILE = text("FILE", "the path of a PEM file", /\S/);
-
 /** The keys under a provider. */
 const PROVIDER_KEYS: Readonly<Record<string, ValueKind<unknown>>> = {
   port: integer("PORT", 0, 65_535),
   // Kept as it was written: where it points to is told with its name.
   upstream: { hint: "URL", tomlTypes: ["string"], parse: (url) => (checkUpstream(url).ok ? { ok: true, value: url } : checkUpstream(url)) },
-  cert_file: FILE,
-  key_file: FILE,
-  ca_file: FILE,
+  cert_file: PEM_FILE,
+  key_file: PEM_FILE,
+  ca_file: PEM_FILE,
   server_name: text("NAME", "a host name, such as api.example.com", /^(?=.*[a-z])[a-z\d]([\w.-]*[a-z\d])?$/i),
 };
 

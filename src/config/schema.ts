@@ -1,6 +1,6 @@
 import { PROVIDER_NAMES } from "../core/provider.ts";
 import type { Settings } from "./settings.ts";
-import { ADDRESSES, choice, duration, integer, SWITCH, text, UPSTREAMS, type ValueKind } from "./value-kinds.ts";
+import { ADDRESSES, choice, duration, integer, PEM_FILE, SWITCH, text, UPSTREAMS, type ValueKind } from "./value-kinds.ts";
 
 /** One row of the table from which the options, the variables, the file's keys and the help are made. */
 export type Setting<Value> = {
@@ -184,6 +184,24 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     value: SWITCH,
     default: false,
     summary: "share the ports with other processes that do the same (SO_REUSEPORT)",
+  },
+  tlsCertFile: {
+    key: "tls_cert",
+    option: "tls-cert",
+    variables: ["FAULTPROXY_TLS_CERT"],
+    value: PEM_FILE,
+    default: undefined,
+    defaultText: "no TLS",
+    summary: "speak TLS on all TCP ports, with this certificate (and its chain)",
+  },
+  tlsKeyFile: {
+    key: "tls_key",
+    option: "tls-key",
+    variables: ["FAULTPROXY_TLS_KEY"],
+    value: PEM_FILE,
+    default: undefined,
+    defaultText: "no TLS",
+    summary: "the key of that certificate",
   },
   connectTimeoutMs: {
     key: "connect_timeout",

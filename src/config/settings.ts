@@ -50,6 +50,9 @@ export type Settings = {
   readonly listen: readonly ListenSetting[];
   /** Other processes may listen on the same ports. */
   readonly reusePort: boolean;
+  /** Paths of PEM files: the certificate, with its chain, and the key that clients get to see. Undefined: no TLS. */
+  readonly tlsCertFile: string | undefined;
+  readonly tlsKeyFile: string | undefined;
   /** To targets: until a connection is ready, until the head of a response, between two pieces of it. 0 = no limit. */
   readonly connectTimeoutMs: number;
   readonly headTimeoutMs: number;

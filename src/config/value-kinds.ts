@@ -26,6 +26,8 @@ export function text(hint: string, expected: string, pattern: RegExp): ValueKind
   return { hint, tomlTypes: ["string"], parse: (value) => (pattern.test(value) ? { ok: true, value } : { ok: false, expected }) };
 }
 
+export const PEM_FILE = text("FILE", "the path of a PEM file", /\S/);
+
 export function choice<Choice extends string>(hint: string, choices: readonly Choice[]): ValueKind<Choice> {
   return {
     hint,

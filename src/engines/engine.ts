@@ -10,8 +10,13 @@ export type ListenAddress =
   /** A socket that listens already, handed over by whoever started the process. */
   | { readonly kind: "fd"; readonly fd: number };
 
+/** What a listener shows its clients, as PEM texts; the certificate with its chain. */
+export type ServerCertificate = { readonly cert: string; readonly key: string };
+
 export type ListenOptions = {
   readonly address: ListenAddress;
+  /** Undefined: without TLS. */
+  readonly certificate: ServerCertificate | undefined;
   /** Other processes may listen on the same port. */
   readonly reusePort: boolean;
   /** What to change where the address cannot be had, for the message. */

@@ -15,14 +15,17 @@ import { needsRawSockets } from "../rules/raw-sockets.ts";
 import { createSimulator } from "../simulator/simulator.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
 import { handedSockets, type SocketAddress } from "./handed-sockets.ts";
-import { originOf } from "./origin.ts";
+import { originOf, type Scheme } from "./origin.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
 import { removeStale } from "./stale-socket.ts";
 import { targetsOf } from "./targets.ts";
+import { serverCertificate } from "./tls-identity.ts";
 import { withoutContentCoding } from "./without-content-coding.ts";
 
 /** The running proxy, as the command line and the control socket see it. */
 export type Daemon = {
+  /** Of all its TCP ports. */
+  readonly scheme: Scheme;
   readonly host: string;
   /** 0 where it was handed sockets, and none of them is a TCP port for all providers. */
   readonly port: number;
@@ -61,6 +64,9 @@ export async function startDaemon(
   const engine = engineOf(settings, environment);
   const targets = targetsOf(settings, environment);
   if (isInputError(targets)) return targets;
+  const certificate = serverCertificate(settings);
+  if (isInputError(certificate)) return certificate;
+  const scheme = certificate === undefined ? "http" : "https";
   const seed = settings.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   const events = createEventLog();
   let rules: Rules = NO_RULES;
@@ -96,7 +102,7 @@ export async function startDaemon(
     },
     forward: engine.forward,
     wire: engine.wire,
-    simulate: createSimulator(settings, REAL_CLOCK),
+    simulate: createSimulator({ ...settings, scheme }, REAL_CLOCK),
     withoutContentCoding,
     record(event: FaultproxyEvent) {
       if (event.type === "decision" && event.injected) injections++;
@@ -110,12 +116,18 @@ export async function startDaemon(
   const pipeline = createPipeline(ports);
   const listeners: Listener[] = [];
   /** Undefined once opened; whatever was opened before a mistake is closed. */
-  const open = async (address: ListenAddress, provider: ProviderName | undefined, setting: string): Promise<Listener | InputError> => {
+  const open = async (
+    address: ListenAddress,
+    provider: ProviderName | undefined,
+    setting: string,
+    isTcp = address.kind === "tcp",
+  ): Promise<Listener | InputError> => {
     const mistake = address.kind === "unix" ? await removeStale(address.path, setting) : undefined;
     const listener =
       mistake ??
       engine.listen({
         address,
+        certificate: isTcp ? certificate : undefined,
         reusePort: settings.reusePort,
         setting,
         provider,
@@ -138,12 +150,12 @@ export async function startDaemon(
   /** A provider's clients are told its own port, which they join to the host that all are told. */
   const note = (at: SocketAddress | undefined, provider: ProviderName | undefined) => {
     if (provider === undefined && at === main) return;
-    const shown = at === undefined ? "a socket that was handed over" : at.kind === "unix" ? `unix:${at.path}` : originOf(at.host, at.port);
+    const shown = at === undefined ? "a socket that was handed over" : at.kind === "unix" ? `unix:${at.path}` : originOf({ scheme, ...at });
     addresses.push(provider === undefined ? shown : `${provider} ${shown}`);
     if (provider !== undefined && at?.kind === "tcp" && at.host === (main?.host ?? settings.host)) providerPorts[provider] ??= at.port;
   };
   for (const { fd, provider, at } of handed) {
-    const listener = await open({ kind: "fd", fd }, provider, "the socket unit");
+    const listener = await open({ kind: "fd", fd }, provider, "the socket unit", at?.kind !== "unix");
     if (isInputError(listener)) return listener;
     note(at, provider);
   }
@@ -174,6 +186,7 @@ export async function startDaemon(
     late.abort();
   };
   return {
+    scheme,
     host: main?.host ?? settings.host,
     port: main?.port ?? 0,
     addresses,

@@ -5,7 +5,7 @@ import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import type { Rule, Rules } from "../core/rule.ts";
 import type { Daemon } from "./daemon.ts";
 import { modeText, modeTitle, ruleText } from "./mode-title.ts";
-import { originOf } from "./origin.ts";
+import { originOf, type Scheme } from "./origin.ts";
 
 /** A rule as the control socket tells it. */
 export type RuleStatus = {
@@ -24,6 +24,8 @@ export type RuleStatus = {
 export type Status = {
   readonly version: string;
   readonly pid: number;
+  /** Of all TCP ports. */
+  readonly scheme: Scheme;
   readonly host: string;
   readonly port: number;
   readonly origin: string;
@@ -50,14 +52,15 @@ export type Status = {
 type PlainTarget = Exclude<Target, { kind: "url" }> | { readonly kind: "url"; readonly base: string };
 
 export function statusOf(daemon: Daemon, settings: Settings, socket: string | undefined): Status {
-  const { host, port, seed } = daemon;
+  const { scheme, host, port, seed } = daemon;
   const rules = daemon.rules();
   return {
     version: BUILD_INFO.version,
     pid: process.pid,
+    scheme,
     host,
     port,
-    origin: originOf(host, port),
+    origin: originOf(daemon),
     addresses: daemon.addresses,
     socket: socket ?? null,
     seed,

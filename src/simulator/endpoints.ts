@@ -13,6 +13,8 @@ export type EndpointRequest = {
   /** The body, parsed when somebody asks; undefined where it is not JSON. */
   readonly json: () => unknown;
   readonly createdSeconds: number;
+  /** Of the proxy's own address. */
+  readonly scheme: "http" | "https";
 };
 
 export type EndpointAnswer = { readonly status: number; readonly text: string; readonly contentType?: string };
@@ -122,9 +124,9 @@ function openrouterKey(): unknown {
 }
 
 /** Points back at the proxy, with the prefix that the client used, so that the next step of a login comes here too. */
-function discovery({ exchange }: EndpointRequest): unknown {
+function discovery({ exchange, scheme }: EndpointRequest): unknown {
   const prefix = exchange.target.endsWith(exchange.upstreamTarget) ? exchange.target.slice(0, -exchange.upstreamTarget.length) : "";
-  const origin = `http://${headerValue(exchange.headers, "host") ?? "127.0.0.1"}${prefix}`;
+  const origin = `${scheme}://${headerValue(exchange.headers, "host") ?? "127.0.0.1"}${prefix}`;
   return {
     issuer: `${origin}/oidc`,
     authorization_endpoint: `${origin}/oidc/v1/authorize`,

@@ -20,6 +20,8 @@ export type SimulatorSettings = {
   readonly betweenMs: number;
   /** Pieces of text in an answer, unless the request limits it further. */
   readonly tokens: number;
+  /** Of the addresses that it gives out, which are the proxy's own; http where it is not told. */
+  readonly scheme?: "http" | "https";
 };
 
 /** What answers in place of a provider. `body` is the whole request body. */
@@ -52,6 +54,7 @@ export function createSimulator(settings: SimulatorSettings, clock: Clock): Simu
       provider,
       json: () => parseJson(body),
       createdSeconds: secondsOf(clock),
+      scheme: settings.scheme ?? "http",
     });
     return {
       status,

@@ -75,6 +75,8 @@ reuse_port = true
 connect_timeout = "1s"
 head_timeout = 20
 idle_timeout = "1m"
+tls_cert = "/server.pem"
+tls_key = "/server.key"
 [simulator]
 ttft = "1.5s"
 between = 20
@@ -118,6 +120,8 @@ server_name = "x"
     connectTimeoutMs: 1_000,
     headTimeoutMs: 20,
     idleTimeoutMs: 60_000,
+    tlsCertFile: "/server.pem",
+    tlsKeyFile: "/server.key",
   });
 });
 

@@ -37,6 +37,9 @@ export function chunksOfReader(reader: Reader): ReaderChunks {
   };
 }
 
+/** Up to 128 KiB go on with each turn. */
+const WAKE_MS = 1;
+
 /** A reset throws away what has not been read yet, so the bytes before it get this long to arrive. */
 const RESET_DELAY_MS = 20;
 
@@ -53,7 +56,11 @@ function cutOff(): never {
  * A stream for a Response. It reads on only when the client has taken what came before, so that a slow reader slows the
  * sender. A direct stream, and no promise that can be spared: this is the way of every chunk (docs/performance.md).
  */
-export function streamOfChunks(chunks: Chunks, done: (how: DeliveryEnd) => void): ReadableStream<Uint8Array> {
+export function streamOfChunks(
+  chunks: Chunks,
+  done: (how: DeliveryEnd) => void,
+  ready: () => Promise<void> | undefined,
+): ReadableStream<Uint8Array> {
   const { read } = readerOf(chunks);
   // A client can go while the last read is under way; the first end that is seen is the one that counts.
   let isOver = false;
@@ -71,7 +78,7 @@ export function streamOfChunks(chunks: Chunks, done: (how: DeliveryEnd) => void)
           const written: number | Promise<number> = controller.write(value as Uint8Array<ArrayBuffer>);
           controller.flush();
           // Only where the client does not keep up.
-          if (typeof written !== "number") await written;
+          if (typeof written !== "number") await awake(written);
         }
       } catch {
         await Bun.sleep(RESET_DELAY_MS);
@@ -79,6 +86,9 @@ export function streamOfChunks(chunks: Chunks, done: (how: DeliveryEnd) => void)
         // Without a reason: Bun resets the connection either way, and prints a stack for every reason it gets.
         throw undefined;
       }
+      // No promise where there is nothing to wait for.
+      const waits = ready();
+      if (waits !== undefined) await waits;
       controller.close();
       end("complete");
     },
@@ -87,6 +97,19 @@ export function streamOfChunks(chunks: Chunks, done: (how: DeliveryEnd) => void)
       end("client_gone");
     },
   });
+}
+
+/**
+ * Bun's HTTP/2 goes on with output that the system did not take only when its loop wakes for another reason, which may
+ * be a second later (docs/engines.md): a timer wakes it.
+ */
+async function awake(written: Promise<number>): Promise<void> {
+  const timer = setInterval(() => {}, WAKE_MS);
+  try {
+    await written;
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** A body that comes from a stream is read at its source. */

@@ -6,16 +6,18 @@ import type { Listener, ListenOptions } from "../engine.ts";
 import { listenError } from "../listen-error.ts";
 import { streamOfChunks } from "./chunks.ts";
 import { headerList } from "./forward.ts";
-import { requestBody } from "./request-body.ts";
+import { requestBody, type ServeBody } from "./request-body.ts";
 
 /** Opens the port with `Bun.serve`. */
 export function listen(options: ListenOptions): Listener | InputError {
-  const { address, reusePort } = options;
+  const { address, certificate, reusePort } = options;
   if (address.kind === "fd") return inputError("sockets that are handed over need --engine wire");
   try {
     const server = Bun.serve({
       // Without development mode Bun shares ports unless told not to; two daemons would then take turns unnoticed.
       ...listenAddress(address, reusePort),
+      // With TLS the client chooses between HTTP/1.1 and HTTP/2.
+      ...(certificate === undefined ? {} : { tls: certificate, http2: true }),
       // Error pages of the development mode show source code to the client.
       development: false,
       // A stream lives as long as the provider lets it.
@@ -35,13 +37,23 @@ export function listen(options: ListenOptions): Listener | InputError {
   }
 }
 
+/**
+ * Bun's HTTP/2 loses an answer that ends before the request's body has come (docs/engines.md), so it waits for the rest
+ * of that for so long.
+ */
+const REST_MS_MAX = 5_000;
+
 async function answer(request: Request, options: ListenOptions): Promise<Response> {
   const received = receive(request, options);
   if (received instanceof Response) return received;
-  return perform(await options.handle(received), request.signal);
+  const delivery = await options.handle(received);
+  const ready = () => (options.certificate === undefined ? undefined : Promise.race([received.body.rest(), Bun.sleep(REST_MS_MAX)]));
+  return perform(delivery, request.signal, ready);
 }
 
-function receive(request: Request, options: ListenOptions): Received | Response {
+type ServeReceived = Received & { readonly body: ServeBody };
+
+function receive(request: Request, options: ListenOptions): ServeReceived | Response {
   const headers = headerList(request.headers);
   const contentLength = headerValue(headers, "content-length");
   // Bun joins equal duplicates to "3, 3"; two readers could disagree on them.
@@ -55,7 +67,7 @@ function receive(request: Request, options: ListenOptions): Received | Response 
     method: request.method,
     target: url.startsWith("/") ? url : url.slice(url.indexOf("/", url.indexOf("://") + 3)),
     headers,
-    body: requestBody(request, contentLength),
+    body: requestBody(request, contentLength, options.certificate !== undefined),
     listenerProvider: options.provider,
     clientGone: request.signal,
     interim: undefined,
@@ -70,7 +82,8 @@ function refuse(status: number, reason: string, message: string): Response {
   );
 }
 
-function perform(delivery: Delivery, clientGone: Gone): Response | Promise<Response> {
+/** `ready` is waited for before an answer ends. */
+function perform(delivery: Delivery, clientGone: Gone, ready: Ready): Response | Promise<Response> {
   switch (delivery.kind) {
     case "hang":
       if (clientGone.aborted) delivery.done();
@@ -89,15 +102,26 @@ function perform(delivery: Delivery, clientGone: Gone): Response | Promise<Respo
     case "bytes":
       throw new Error("wire faults are refused with this engine");
     case "response":
-      return respond(delivery.response, delivery.done, clientGone);
+      return respond(delivery.response, delivery.done, clientGone, ready);
   }
 }
 
-function respond({ status, reason, headers, body }: OpenResponse, done: (how: DeliveryEnd) => void, clientGone: Gone): Response {
+type Ready = () => Promise<void> | undefined;
+
+function respond(
+  { status, reason, headers, body }: OpenResponse,
+  done: (how: DeliveryEnd) => void,
+  clientGone: Gone,
+  ready: Ready,
+): Response | Promise<Response> {
   const init: ResponseInit = { status, statusText: reason ?? "", headers: headers as [string, string][] };
-  if (body !== null && !(body instanceof Uint8Array)) return new Response(streamOfChunks(body, done), init);
-  done(clientGone.aborted ? "unsent" : "complete");
-  return new Response(body as Uint8Array<ArrayBuffer> | null, init);
+  if (body !== null && !(body instanceof Uint8Array)) return new Response(streamOfChunks(body, done, ready), init);
+  const whole = () => {
+    done(clientGone.aborted ? "unsent" : "complete");
+    return new Response(body as Uint8Array<ArrayBuffer> | null, init);
+  };
+  const waits = ready();
+  return waits === undefined ? whole() : waits.then(whole);
 }
 
 /** As Bun.serve takes it; its types keep the two kinds apart. */

@@ -2,10 +2,16 @@ import { BodyCut, type Chunks, type RequestBody } from "../../core/exchange.ts";
 import { REQUEST_BUFFER_BYTES_MAX } from "../../core/limits.ts";
 import { chunksAgain, chunksOfStream } from "./chunks.ts";
 
-const EMPTY: RequestBody = { lengthBytes: 0, whole: async () => new Uint8Array(), forward: async () => null };
+/** Reads what nobody has read and throws it away; nothing may read beside it. */
+export type ServeBody = RequestBody & { readonly rest: () => Promise<void> };
 
-/** The body of a Bun request. Small ones with a length are taken in one piece; the others are streamed unless looked at. */
-export function requestBody(request: Request, contentLength: string | undefined): RequestBody {
+const EMPTY: ServeBody = { lengthBytes: 0, whole: async () => new Uint8Array(), forward: async () => null, rest: async () => {} };
+
+/**
+ * The body of a Bun request. Small ones with a length are taken in one piece; the others are streamed unless looked at,
+ * and with `keepsReading` by a reader of our own, for `rest`.
+ */
+export function requestBody(request: Request, contentLength: string | undefined, keepsReading: boolean): ServeBody {
   if (request.body === null) return contentLength === undefined ? EMPTY : { ...EMPTY, forward: async () => new Uint8Array() };
   const lengthBytes = contentLength === undefined ? undefined : Number(contentLength);
   let bytes: Promise<Uint8Array> | undefined;
@@ -15,21 +21,34 @@ export function requestBody(request: Request, contentLength: string | undefined)
     });
     return bytes;
   };
+  let streamed: Chunks | undefined;
+  const stream = () => {
+    const source = chunksOfStream(request.body as ReadableStream<Uint8Array>);
+    streamed = source;
+    return keepsReading ? { read: () => source.read(), cancel() {} } : source;
+  };
+  const rest = async () => {
+    try {
+      if (bytes !== undefined) await bytes;
+      else while ((await (streamed ?? stream()).read()) !== undefined);
+    } catch {
+      // The client has gone.
+    }
+  };
   if (lengthBytes !== undefined) {
     return {
+      rest,
       lengthBytes,
       whole: async (bytesMax) => (bytes !== undefined || lengthBytes <= bytesMax ? await inOnePiece() : undefined),
-      forward: async () =>
-        bytes !== undefined || lengthBytes <= REQUEST_BUFFER_BYTES_MAX
-          ? await inOnePiece()
-          : chunksOfStream(request.body as ReadableStream<Uint8Array>),
+      forward: async () => (bytes !== undefined || lengthBytes <= REQUEST_BUFFER_BYTES_MAX ? await inOnePiece() : stream()),
     };
   }
-  const source = chunksOfStream(request.body);
+  const source = stream();
   const read: Uint8Array[] = [];
   let readBytes = 0;
   let ended = false;
   return {
+    rest,
     lengthBytes,
     async whole(bytesMax) {
       while (!ended && readBytes <= bytesMax) {

@@ -4,10 +4,11 @@ import { listenError } from "../listen-error.ts";
 import { ClientConnection, type ClientSide } from "./client-connection.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits, SWEEP_MS } from "./limits.ts";
 import { refusal } from "./refusal.ts";
-import { DISPATCH, type Socket, type SocketEvents } from "./socket.ts";
+import { closeSocket, DISPATCH, type Socket, type SocketEvents } from "./socket.ts";
 
 /** Opens the port on raw sockets. */
 export function listen(options: ListenOptions, limits: ConnectionLimits = CONNECTION_LIMITS): Listener | InputError {
+  const { certificate } = options;
   const connections = new Set<ClientConnection>();
   let isDraining = false;
   let nowMs = performance.now();
@@ -31,8 +32,10 @@ export function listen(options: ListenOptions, limits: ConnectionLimits = CONNEC
     socket.setNoDelay(true);
     if (connections.size >= limits.connections) {
       socket.data = REFUSED;
-      socket.write(refusal(503, "too_many_connections", `more than ${limits.connections} connections are open`));
-      socket.end();
+      // Nothing can be said before the handshake, and to wait for it would be a connection more.
+      if (certificate === undefined)
+        socket.write(refusal(503, "too_many_connections", `more than ${limits.connections} connections are open`));
+      closeSocket(socket);
       return;
     }
     if (sweeper === undefined) {
@@ -50,6 +53,7 @@ export function listen(options: ListenOptions, limits: ConnectionLimits = CONNEC
   try {
     const server = Bun.listen<SocketEvents>({
       ...listenAddress(options),
+      ...(certificate === undefined ? {} : { tls: { ...certificate, ALPNProtocols: Buffer.from("\x08http/1.1") } }),
       allowHalfOpen: true,
       data: REFUSED,
       socket: { ...DISPATCH, open },

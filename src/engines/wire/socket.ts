@@ -28,8 +28,9 @@ export const DISPATCH = {
   error: (socket: Socket, error: SocketError) => socket.data.error?.(error),
 };
 
-/** FIN both ways, once what is written has gone. */
+/** FIN both ways, once what is written has gone. With TLS `end` alone would send no FIN, and wait for the peer's without end. */
 export function closeSocket(socket: Socket): void {
+  socket.shutdown();
   socket.end();
 }
 

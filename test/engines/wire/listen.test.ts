@@ -1,9 +1,10 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { isInputError } from "../../../src/core/errors.ts";
 import type { Delivery, OpenResponse, Received } from "../../../src/core/exchange.ts";
-import type { Listener } from "../../../src/engines/engine.ts";
+import type { Listener, ServerCertificate } from "../../../src/engines/engine.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits, SWEEP_MS } from "../../../src/engines/wire/limits.ts";
 import { listen } from "../../../src/engines/wire/listen.ts";
+import { makeCertificates } from "../../e2e/support/certificates.ts";
 import { openClient, type WireEnd } from "../../e2e/support/wire-end.ts";
 
 const BODY = Buffer.from("{}");
@@ -28,11 +29,12 @@ const answering: Handle = async ({ body }) => {
   return delivery(BODY);
 };
 
-function start(limits: Partial<ConnectionLimits>, handle: Handle = answering) {
+function start(limits: Partial<ConnectionLimits>, handle: Handle = answering, certificate?: ServerCertificate) {
   let id = 0;
   const listener = listen(
     {
       address: { kind: "tcp", host: "127.0.0.1", port: 0 },
+      certificate,
       reusePort: false,
       setting: "--port",
       provider: undefined,
@@ -252,5 +254,52 @@ describe.concurrent("the end of the listener", () => {
     await Bun.sleep(50);
     await listener.stop(true);
     expect(await running.ended).toBe("rst");
+  });
+});
+
+describe.skipIf(Bun.which("openssl") === null)("with TLS", () => {
+  const made = Bun.which("openssl") === null ? undefined : makeCertificates();
+  afterAll(() => made?.remove());
+  const startTls = (limits: Partial<ConnectionLimits>) => start(limits, answering, made?.pair("good"));
+  /** The beginning of a ClientHello. */
+  const HELLO = "\x16\x03\x01\x02\x00\x01";
+
+  test.each([
+    ["does not begin", ""],
+    ["stops", HELLO],
+  ])("a handshake that %s has the time of a head, and makes room", async (_, text) => {
+    const { client } = startTls({ headMs: 300, connections: 1 });
+    const slow = client(text);
+    expect(await slow.ended).toBe("fin");
+    expect(slow.text()).toBe("");
+    const next = client(HELLO);
+    await Bun.sleep(100);
+    expect(next.hasEnded()).toBe(false);
+  });
+
+  test("a handshake that comes byte by byte has no longer", async () => {
+    const slow = startTls({ headMs: 300 }).client(HELLO);
+    const began = performance.now();
+    trickle(slow, "\0");
+    await slow.ended;
+    expect(performance.now() - began).toBeLessThan(3_000);
+  });
+
+  test("above the limit a connection ends at once, without an answer", async () => {
+    const { client } = startTls({ connections: 1 });
+    client(HELLO);
+    await Bun.sleep(50);
+    const second = client(HELLO);
+    await second.ended;
+    expect(second.text()).toBe("");
+  });
+
+  test("the end of the listener does not wait for handshakes", async () => {
+    const { listener, client } = startTls({});
+    const silent = client();
+    const begun = client(HELLO);
+    await Bun.sleep(50);
+    await listener.stop(false);
+    expect([await silent.ended, await begun.ended]).toEqual(["fin", "fin"]);
   });
 });
