@@ -101,6 +101,12 @@ describe.skipIf(Bun.which("openssl") === null || Bun.which("curl") === null)("TL
   const HAS_PROC = existsSync("/proc/self/fd");
   const open = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
 
+  /** The same, once the connections before have gone. */
+  const settled = async (pid: number) => {
+    await Bun.sleep(200);
+    return open(pid);
+  };
+
   describe.each(ENGINES)("with the %s engine", (engine) => {
     test("curl is answered in HTTP/1.1, and streams come as they are made", async () => {
       const daemon = await start(engine, ["--simulate", "--between", "10ms"]);
@@ -186,7 +192,7 @@ describe.skipIf(Bun.which("openssl") === null || Bun.which("curl") === null)("TL
     test.skipIf(!HAS_PROC)("who does not come to speak TLS is let go, without a word and without a trace", async () => {
       const daemon = await start(engine);
       await curl(daemon.port, "/v1/models");
-      const before = open(daemon.pid);
+      const before = await settled(daemon.pid);
       const hello = Buffer.from("160301020001", "hex");
       const clients = ["GET / HTTP/1.1\r\nhost: a\r\n\r\n", Buffer.alloc(2_000, 255), "", hello].flatMap((bytes) =>
         ["fin", "rst", "waits"].map(async (how) => {
@@ -319,7 +325,7 @@ describe.skipIf(Bun.which("openssl") === null || Bun.which("curl") === null)("TL
     test.skipIf(!HAS_PROC)("a connection that is closed has gone, though its client keeps it open", async () => {
       const daemon = await start("wire");
       await curl(daemon.port, "/v1/models");
-      const before = open(daemon.pid);
+      const before = await settled(daemon.pid);
       const half = { host: "localhost", port: daemon.port, ca: made.ca, allowHalfOpen: true };
       const socket = connectTls(half, () => socket.write(request("GET", "/v1/models", { connection: "close" })));
       ends.push(() => socket.destroy());
