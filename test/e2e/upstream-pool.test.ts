@@ -44,7 +44,8 @@ describe("kept connections", () => {
       const until = method === "HEAD" ? (text: string) => text.includes("\r\n\r\n") : complete;
       expect((await raw(daemon.port, request(method, "/v1/x"), { until })).status).toBe(200);
     }
-    expect(connections()).toEqual([0, 0, 0, 0, 0]);
+    // Behind an answer to HEAD that announces a body one may come after all: that connection is not trusted again.
+    expect(connections()).toEqual([0, 0, 0, 1, 1]);
   });
 
   test.each([
