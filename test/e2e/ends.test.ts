@@ -128,7 +128,8 @@ describe("ends of exchanges, with the wire engine", () => {
 
     test("the target's RST is a cut, and comes behind all that was sent before it", async () => {
       const { client, target } = await tunnel();
-      const sent = "x".repeat(300_000);
+      // No more than the system holds: the target's own RST throws away what has not left it.
+      const sent = "x".repeat(50_000);
       await new Promise<void>((resolve) => target.socket.write(sent, () => resolve()));
       target.socket.resetAndDestroy();
       expect(await client.ended.promise).toBe("rst");
