@@ -1,27 +1,27 @@
-import type { BodyCut, Delivery, DeliveryEnd, Interim, OpenResponse, Received, RequestBody, WireScript } from "../../core/exchange.ts";
+import type { Delivery, DeliveryEnd, Interim, OpenResponse, Received, RequestBody } from "../../core/exchange.ts";
 import { endToEndHeaders } from "../../core/headers.ts";
 import type { ListenOptions } from "../engine.ts";
+import { Behind } from "./behind.ts";
+import { overdue, type Phase } from "./deadlines.ts";
 import { GoneSignal } from "./gone-signal.ts";
 import { hasOption } from "./http1/fields.ts";
-import { type MessageError, type MessageHead, type RequestLine, WholeData } from "./http1/message.ts";
+import { type MessageHead, type RequestLine, WholeData } from "./http1/message.ts";
 import { requestReader } from "./http1/reader.ts";
 import { responseHead } from "./http1/writer.ts";
 import { IncomingBody } from "./incoming-body.ts";
-import { type ConnectionLimits, LINGER_MS, PIPELINED_BYTES_MAX, RESET_DELAY_MS } from "./limits.ts";
+import { type ConnectionLimits, RESET_DELAY_MS } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
-import { type RefusalStatus, refusal } from "./refusal.ts";
+import { refusal } from "./refusal.ts";
 import { arrivingRequestBody, EMPTY_REQUEST_BODY, NO_REQUEST_BODY, WholeRequestBody } from "./request-body.ts";
+import { originForm, type Refused } from "./request-target.ts";
 import { responseForm } from "./response-form.ts";
-import { type BodyCoding, sendBody } from "./send-body.ts";
+import { type Behaviour, cancelBody, ResponseSender } from "./response-sender.ts";
 import { closeSocket, resetSocket, type Socket, type SocketEvents } from "./socket.ts";
 import { isTunnel, type Tunnel } from "./tunnel.ts";
 import { WholeBody } from "./whole-body.ts";
 import { wirePieces } from "./wire-pieces.ts";
 
 type RequestHead = MessageHead<RequestLine>;
-
-/** A response on its way, and who is told how it ended. */
-type Sent = { readonly body: OpenResponse["body"]; readonly done: (how: DeliveryEnd) => void };
 
 /** What the connections of one listener share. */
 export type ClientSide = Pick<ListenOptions, "provider" | "nextId" | "handle"> & {
@@ -34,12 +34,6 @@ export type ClientSide = Pick<ListenOptions, "provider" | "nextId" | "handle"> &
 };
 
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
-
-/**
- * What the connection waits for: the next request, the rest of a head, the rest of a body, nothing from the client (it is being
- * answered), or its end: for a while, or until the client leaves.
- */
-type Phase = "idle" | "head" | "body" | "answering" | "hanging" | "tunnel" | "lingering" | "half_closed" | "over";
 
 /** One connection from a client: requests in, one answered after the other (RFC 9112 section 9.3). */
 export class ClientConnection implements SocketEvents {
@@ -56,18 +50,16 @@ export class ClientConnection implements SocketEvents {
   #body: IncomingBody | undefined;
   #isBodyPaused = false;
   #awaitsContinue = false;
-  /** The response that is being sent. */
-  #response: Sent | undefined;
-  #isHeadSent = false;
-  /** What came behind the request that is being answered. */
-  #behind: Buffer[] = [];
-  #behindBytes = 0;
+  readonly #responses: ResponseSender;
+  readonly #behind: Behind;
   #tunnel: Tunnel | undefined;
 
   constructor(socket: Socket, side: ClientSide) {
     this.#socket = socket;
     this.#side = side;
     this.#out = new Outgoing(socket);
+    this.#responses = new ResponseSender(this.#out, (behaviour) => this.#answered(behaviour));
+    this.#behind = new Behind(this.#out);
     this.#sinceMs = side.nowMs();
   }
 
@@ -85,7 +77,7 @@ export class ClientConnection implements SocketEvents {
         this.#read(bytes);
         break;
       case "answering":
-        this.#keep(bytes);
+        this.#behind.keep(bytes);
         break;
       case "tunnel":
         this.#tunnel?.toTarget(bytes);
@@ -121,37 +113,20 @@ export class ClientConnection implements SocketEvents {
 
   /** Ends what has waited too long. */
   sweep(nowMs: number): void {
-    const { limits } = this.#side;
-    const waitedMs = nowMs - this.#sinceMs;
-    switch (this.#phase) {
-      case "idle":
-        if (waitedMs > limits.idleMs) closeSocket(this.#socket);
-        break;
-      case "head":
-        if (waitedMs <= limits.headMs) break;
-        // Somebody who has not said anything is not told anything.
-        if (this.#reader.isBetween()) closeSocket(this.#socket);
-        else this.#refuse(408, "request_timeout", `the head of the request did not come within ${limits.headMs / 1_000} s`);
-        break;
-      case "body":
-        // Behind the head of an answer nobody waits for it any more.
-        if (waitedMs <= limits.bodyIdleMs || this.#isHeadSent) break;
-        if (!this.#isBodyPaused)
-          this.#refuse(408, "request_timeout", `nothing of the request body came for ${limits.bodyIdleMs / 1_000} s`);
-        else if (this.#body?.isPiped === true)
-          this.#refuse(504, "upstream_timeout", `the target took nothing of the request body for ${limits.bodyIdleMs / 1_000} s`);
-        break;
-      case "lingering":
-        if (waitedMs > LINGER_MS && this.#out.isEmpty) closeSocket(this.#socket);
-        else if (waitedMs > limits.bodyIdleMs) resetSocket(this.#socket);
-        break;
-      case "answering":
-      case "hanging":
-      case "tunnel":
-      case "half_closed":
-      case "over":
-        break;
-    }
+    const due = overdue(
+      {
+        phase: this.#phase,
+        waitedMs: nowMs - this.#sinceMs,
+        isSilent: this.#reader.isBetween(),
+        hasBegun: this.#responses.hasBegun,
+        heldUpBy: !this.#isBodyPaused ? "client" : this.#body?.isPiped === true ? "target" : "us",
+        isSent: this.#out.isEmpty,
+      },
+      this.#side.limits,
+    );
+    if (due === "close") closeSocket(this.#socket);
+    else if (due === "reset") resetSocket(this.#socket);
+    else if (due !== undefined) this.#refuse(due);
   }
 
   /** No further request: closes now where none is being answered. */
@@ -187,7 +162,7 @@ export class ClientConnection implements SocketEvents {
             // Of damage that came with the head no target sees anything.
             const damage = events[events.length - 1];
             if (damage?.kind === "error") {
-              this.#refuseMessage(damage.error);
+              this.#refuse(damage.error);
               return;
             }
             this.#begin(event.head, "arriving", undefined);
@@ -203,11 +178,11 @@ export class ClientConnection implements SocketEvents {
           this.#body = undefined;
           this.#enter("answering");
           body?.ended(event.raw);
-          if (event.rest.length > 0) this.#keep(event.rest as Buffer);
+          if (event.rest.length > 0) this.#behind.keep(event.rest as Buffer);
           break;
         }
         case "error":
-          this.#refuseMessage(event.error);
+          this.#refuse(event.error);
           break;
       }
     }
@@ -217,11 +192,11 @@ export class ClientConnection implements SocketEvents {
   #begin(head: RequestHead, body: RequestBody | "arriving", rest: Uint8Array | undefined): void {
     const target = originForm(head);
     if (typeof target !== "string") {
-      this.#refuse(target.status, target.code, target.message);
+      this.#refuse(target);
       return;
     }
     this.#head = head;
-    this.#isHeadSent = false;
+    this.#responses.hasBegun = false;
     this.#gone = new GoneSignal();
     let requestBody = body;
     if (requestBody === "arriving") {
@@ -230,7 +205,7 @@ export class ClientConnection implements SocketEvents {
       requestBody = arrivingRequestBody(this.#body);
       this.#enter("body");
     } else this.#enter("answering");
-    if (rest !== undefined && rest.length > 0) this.#keep(rest as Buffer);
+    if (rest !== undefined && rest.length > 0) this.#behind.keep(rest as Buffer);
     const received: Received = {
       id: this.#side.nextId(),
       method: head.method,
@@ -263,7 +238,7 @@ export class ClientConnection implements SocketEvents {
         this.#isBodyPaused = false;
       },
       wanted: () => {
-        if (!this.#awaitsContinue || this.#isHeadSent) return;
+        if (!this.#awaitsContinue || this.#responses.hasBegun) return;
         this.#awaitsContinue = false;
         this.#out.write(CONTINUE);
       },
@@ -272,13 +247,13 @@ export class ClientConnection implements SocketEvents {
   }
 
   readonly #interim = ({ status, reason, headers }: Interim): void => {
-    if (this.#head === undefined || this.#isHeadSent) return;
+    if (this.#head === undefined || this.#responses.hasBegun) return;
     if (status === 100) this.#awaitsContinue = false;
     this.#out.writeHead(responseHead(status, reason, endToEndHeaders(headers)));
   };
 
   readonly #failed = (): void => {
-    this.#refuse(500, "internal_error", "a mistake in faultproxy itself; please report it");
+    this.#refuse({ status: 500, code: "internal_error", message: "a mistake in faultproxy itself; please report it" });
   };
 
   readonly #deliver = (delivery: Delivery): void => {
@@ -300,163 +275,68 @@ export class ClientConnection implements SocketEvents {
         break;
       case "bytes":
         if (isStale) delivery.done("unsent");
-        else void this.#perform(delivery.script, { body: null, done: delivery.done }, false);
+        else void this.#responses.perform(delivery.script, null, false, delivery.done);
         break;
       case "response": {
-        const { response, done, damage } = delivery;
+        const { response, done } = delivery;
         if (isStale) {
-          if (response.body !== null && !(response.body instanceof Uint8Array)) response.body.cancel();
+          cancelBody(response.body);
           if (isTunnel(response.tunnel)) response.tunnel.break();
           done("unsent");
         } else if (isTunnel(response.tunnel)) this.#openTunnel(response, response.tunnel, done);
-        else this.#respond(head, response, done, damage);
+        else this.#respond(head, delivery);
       }
     }
   };
 
   /** No answer will come, so everything is read and thrown away: only so is it seen that the client leaves. */
   #hang(): void {
-    if (this.#isBodyPaused || this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
-    this.#isBodyPaused = false;
-    this.#behind = [];
-    this.#behindBytes = 0;
     this.#enter("hanging");
+    this.#isBodyPaused = false;
+    this.#behind.take();
+    this.#socket.resume();
   }
 
-  #respond(
-    head: RequestHead,
-    response: OpenResponse,
-    done: (how: DeliveryEnd) => void,
-    damage: (Delivery & { kind: "response" })["damage"],
-  ): void {
+  #respond(head: RequestHead, { response, damage, done }: Delivery & { readonly kind: "response" }): void {
     const form = responseForm(response, {
       method: head.method,
       minor: head.minor,
       // A body that is still coming, when nobody may read it, has to be thrown away with its connection.
       keepAlive: !this.#side.isDraining() && this.#body === undefined && wantsKeepAlive(head),
     });
-    const { body } = response;
-    const sent = { body, done };
-    if (damage !== undefined) {
-      const bytes = Buffer.from(form.head, "latin1");
-      void this.#perform(damage(wirePieces(bytes, body, form.coding)), sent, form.keepAlive);
-      return;
-    }
-    this.#isHeadSent = true;
-    this.#response = sent;
-    if (form.coding === "none") {
-      if (body !== null && !(body instanceof Uint8Array)) body.cancel();
-      this.#out.writeHead(form.head);
-      this.#whenSent(sent, form.keepAlive);
-    } else if (body === null || body instanceof Uint8Array || body instanceof WholeBody) {
-      this.#out.writeHead(form.head, body ?? undefined);
-      this.#whenSent(sent, form.keepAlive);
-    } else this.#stream(form.head, form.coding, form.keepAlive, sent);
-  }
-
-  #stream(head: string, coding: BodyCoding, keepAlive: boolean, sent: Sent): void {
-    this.#out.cork();
-    this.#out.writeHead(head);
-    sendBody(this.#out, sent.body, coding, (how) => {
-      if (how === "complete") this.#whenSent(sent, keepAlive);
-      else {
-        this.#over(sent, "cut");
-        this.#finish(how);
-      }
-    });
-    this.#out.uncork();
-  }
-
-  /** Sends what a script says in place of a response's own bytes. */
-  async #perform(script: WireScript, sent: Sent, keepAlive: boolean): Promise<void> {
-    this.#isHeadSent = true;
-    this.#response = sent;
-    for (;;) {
-      const step = await script.next();
-      if (this.#response !== sent) return;
-      switch (step.kind) {
-        case "write":
-          this.#out.write(step.bytes);
-          if (this.#out.isFull) await new Promise<void>((resolve) => this.#out.whenEmpty(resolve));
-          break;
-        case "complete":
-          this.#out.whenEmpty(() => this.#sent(sent, keepAlive));
-          return;
-        case "close":
-        case "half_close":
-        case "reset":
-          this.#over(sent, "cut");
-          this.#finish(step.kind);
-          return;
-      }
+    if (damage === undefined) this.#responses.send(form, response.body, done);
+    else {
+      const pieces = wirePieces(Buffer.from(form.head, "latin1"), response.body, form.coding);
+      void this.#responses.perform(damage(pieces), response.body, form.keepAlive, done);
     }
   }
 
   #openTunnel({ status, reason, headers }: OpenResponse, tunnel: Tunnel, done: (how: DeliveryEnd) => void): void {
-    this.#isHeadSent = true;
-    this.#response = { body: null, done };
-    this.#out.write(Buffer.from(responseHead(status, reason, headers), "latin1"));
+    const ended = this.#responses.handOver(responseHead(status, reason, headers), done);
     this.#enter("tunnel");
     this.#tunnel = tunnel;
-    tunnel.open({ socket: this.#socket, out: this.#out, ended: (how) => this.#over(this.#response, how) });
-    const behind = this.#behind;
-    this.#behind = [];
-    if (this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
-    this.#behindBytes = 0;
-    for (const bytes of behind) tunnel.toTarget(bytes);
-  }
-
-  #whenSent(sent: Sent, keepAlive: boolean): void {
-    if (this.#out.isEmpty) this.#sent(sent, keepAlive);
-    else this.#whenEmpty(sent, keepAlive);
-  }
-
-  #whenEmpty(sent: Sent, keepAlive: boolean): void {
-    this.#out.whenEmpty(() => this.#sent(sent, keepAlive));
-  }
-
-  #sent(sent: Sent, keepAlive: boolean): void {
-    if (this.#response !== sent) return;
-    this.#over(sent, "complete");
-    this.#answered(keepAlive);
-  }
-
-  /** Tells once how the response ended. */
-  #over(sent: Sent | undefined, how: DeliveryEnd): void {
-    if (sent === undefined || this.#response !== sent) return;
-    this.#response = undefined;
-    sent.done(how);
+    tunnel.open({ socket: this.#socket, out: this.#out, ended });
+    const behind = this.#behind.take();
+    if (behind !== undefined) tunnel.toTarget(behind);
   }
 
   /** The response has gone; the next request, or the end of the connection. */
-  #answered(keepAlive: boolean): void {
-    if (!keepAlive || this.#body !== undefined || this.#side.isDraining()) {
-      this.#finish("close");
+  #answered(behaviour: Behaviour): void {
+    if (behaviour !== "keep" || this.#body !== undefined || this.#side.isDraining()) {
+      this.#finish(behaviour === "keep" ? "close" : behaviour);
       return;
     }
     this.#head = undefined;
     this.#enter("idle");
-    if (this.#behind.length === 0) return;
-    const bytes = this.#behind.length === 1 && this.#behind[0] !== undefined ? this.#behind[0] : Buffer.concat(this.#behind);
-    this.#behind = [];
-    if (this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
-    this.#behindBytes = 0;
-    this.data(bytes);
-  }
-
-  /** Keeps what comes while a request is being answered. */
-  #keep(bytes: Buffer): void {
-    const wasFull = this.#behindBytes > PIPELINED_BYTES_MAX;
-    this.#behind.push(bytes);
-    this.#behindBytes += bytes.length;
-    if (!wasFull && this.#behindBytes > PIPELINED_BYTES_MAX) this.#out.pauseReading();
+    const behind = this.#behind.take();
+    if (behind !== undefined) this.data(behind);
   }
 
   /** Ends the connection, after what has been written. */
-  #finish(how: BodyCut["by"] | "half_close"): void {
+  #finish(how: Exclude<Behaviour, "keep">): void {
     this.#enter(how === "half_close" ? "half_closed" : "lingering");
-    if (this.#isBodyPaused || this.#behindBytes > PIPELINED_BYTES_MAX) this.#socket.resume();
-    this.#behind = [];
+    this.#behind.take();
+    this.#socket.resume();
     this.#out.whenEmpty(() => {
       this.#sinceMs = this.#side.nowMs();
       if (how !== "reset") this.#socket.shutdown();
@@ -465,17 +345,13 @@ export class ClientConnection implements SocketEvents {
     });
   }
 
-  #refuseMessage({ status, code, message }: MessageError): void {
-    this.#refuse(status, code, message);
-  }
-
   /** Answers what cannot go on, unless an answer has begun, and closes. */
-  #refuse(status: RefusalStatus, code: string, message: string): void {
+  #refuse({ status, code, message }: Refused): void {
     if (this.#phase === "lingering" || this.#phase === "over") return;
     const body = this.#body;
     this.#body = undefined;
     body?.broken("reset");
-    const wasAnswering = this.#isHeadSent && this.#response !== undefined;
+    const wasAnswering = this.#responses.isSending;
     if (!wasAnswering) this.#out.write(refusal(status, code, message));
     this.#finish(wasAnswering ? "reset" : "close");
     this.#clientGone();
@@ -483,12 +359,9 @@ export class ClientConnection implements SocketEvents {
 
   /** Nobody waits for the present answer any more. */
   #clientGone(): void {
-    const response = this.#response;
     this.#head = undefined;
     this.#gone?.abort();
-    if (response === undefined) return;
-    if (response.body !== null && !(response.body instanceof Uint8Array)) response.body.cancel();
-    this.#over(response, "client_gone");
+    this.#responses.abandon();
   }
 }
 
@@ -496,20 +369,4 @@ export class ClientConnection implements SocketEvents {
 function wantsKeepAlive({ minor, headers }: RequestHead): boolean {
   if (minor === 1) return !hasOption(headers, "connection", "close");
   return hasOption(headers, "connection", "keep-alive") && !hasOption(headers, "connection", "close");
-}
-
-type Refused = { readonly status: RefusalStatus; readonly code: string; readonly message: string };
-
-/** The target without the scheme and authority that clients of proxies send (RFC 9112 section 3.2); where they point to does not count. */
-function originForm({ method, target }: RequestHead): string | Refused {
-  if (method === "CONNECT") {
-    const message = "CONNECT is not supported: use the address of this proxy as the base URL";
-    return { status: 501, code: "connect_unsupported", message };
-  }
-  if (target.startsWith("/")) return target;
-  if (target === "*" && method === "OPTIONS") return target;
-  const absolute = /^https?:\/\/[^/?]+(.*)$/i.exec(target);
-  const rest = absolute?.[1];
-  if (rest === undefined) return { status: 400, code: "bad_target", message: "the request target is neither a path nor an http URL" };
-  return rest.startsWith("/") ? rest : `/${rest}`;
 }

@@ -40,6 +40,10 @@ export class Outgoing {
     if (!this.isBroken) this.#socket.pause();
   }
 
+  resumeReading(): void {
+    this.#socket.resume();
+  }
+
   write(bytes: Uint8Array): void {
     if (this.#isOver || bytes.length === 0) return;
     this.bytesWritten += bytes.length;
