@@ -23,6 +23,7 @@ export function banner(status: Status): string {
     `Port: ${status.port}`,
     `Address: ${status.origin}`,
     ...status.addresses.map((address) => `Listening too: ${address}`),
+    ...(status.config === null ? [] : [`Configuration: ${status.config}`]),
     `Control socket: ${status.socket ?? "none"}`,
     `Seed: ${status.seed}`,
     "",

@@ -10,6 +10,7 @@ import type { Call, CliCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
 import { message } from "./message.ts";
 import { printError, printOut, visible, whenOutputIsGone } from "./print.ts";
+import { type Reloaded, reloadedText } from "./reloaded.ts";
 
 export const CTL: CliCommand = {
   name: "ctl",
@@ -28,6 +29,7 @@ export const CTL: CliCommand = {
         ["rm ID, clear", "remove one rule, or all and the mode"],
         ["status [--json]", "mode, counts, addresses, providers"],
         ["events [--no-follow]", "every decision and every exchange, one JSON object a line"],
+        ["reload", "read the configuration file again; a broken one changes nothing"],
         ["quit, q", "end the daemon; running requests get up to 10 s"],
       ],
     ],
@@ -93,6 +95,12 @@ async function command({ socket, status }: Extract<Found, { kind: "one" }>, { wo
       return more.length > 0 ? tooMuch(more) : print(json ? toJson(status) : statusText(status));
     case "events":
       return more.length > 0 ? tooMuch(more) : events(socket, options.follow !== false);
+    case "reload": {
+      if (more.length > 0) return tooMuch(more);
+      const reloaded = await ask<Reloaded>(socket, "POST", "/v1/reload");
+      if (isInputError(reloaded)) return failed(`not reloaded: ${reloaded.message}`);
+      return typeof reloaded === "number" ? reloaded : print(json ? toJson(reloaded) : `${visible(reloadedText(reloaded))}\n`);
+    }
     case "ls": {
       const rules = more.length > 0 ? undefined : await ask<{ rules: RuleStatus[] }>(socket, "GET", "/v1/rules");
       if (rules === undefined) return tooMuch(more);
@@ -140,7 +148,7 @@ function withOwnWords([first = "", ...rest]: readonly string[], mistake: InputEr
   }
   if (!mistake.message.startsWith("unknown fault")) return mistake;
   const guess = /; did you mean (\w+)\?/.exec(mistake.message);
-  const meant = nearest(first, ["status", "events", "quit", ...(guess?.[1] === undefined ? [] : [guess[1]])]);
+  const meant = nearest(first, ["status", "events", "quit", "reload", ...(guess?.[1] === undefined ? [] : [guess[1]])]);
   if (meant === undefined || meant === guess?.[1]) return mistake;
   const without = guess === null ? mistake.message : mistake.message.replace(guess[0], "");
   return inputError(without.replace(/^(unknown fault "[^"]*")/, `$1; did you mean ${meant}?`));
@@ -163,14 +171,16 @@ async function events(socket: string, follow: boolean): Promise<number> {
 }
 
 function statusText(status: Status): string {
-  const { origin, pid, socket, seed, engine, uptimeSeconds, running, injections, version } = status;
+  const { origin, pid, config, socket, seed, engine, uptimeSeconds, running, injections, version } = status;
   const providers = Object.entries(status.providers).map(([name, target]) => {
     const where = target.kind === "url" ? target.base : target.kind === "simulated" ? "simulated" : `no host (set ${target.variable})`;
-    return `  ${name.padEnd(10)}  ${where}${target.port === null ? "" : ` (own port ${target.port})`}\n`;
+    const speaks = target.dialect === null ? "" : ` (speaks ${target.dialect})`;
+    return `  ${name.padEnd(10)}  ${where}${speaks}${target.port === null ? "" : ` (own port ${target.port})`}\n`;
   });
   const rows = [
     ["Address", origin],
     ["Process", `${pid}, up ${uptimeSeconds} s, version ${version}, engine ${engine}`],
+    ["Config", config ?? "none"],
     ["Socket", socket ?? "none"],
     ["Seed", String(seed)],
     ["Running", String(running)],
@@ -186,6 +196,11 @@ function toJson(value: unknown): string {
 function print(text: string): number {
   printOut(text);
   return EXIT.ok;
+}
+
+function failed(text: string): number {
+  message.error(text);
+  return EXIT.failure;
 }
 
 function tooMuch(words: readonly string[]): number {

@@ -7,7 +7,7 @@ import { request, type Seen } from "./demo-client.ts";
 import { EXIT } from "./exit-code.ts";
 import { message } from "./message.ts";
 import { printOut, type Style, styleFor } from "./print.ts";
-import { settingsFrom } from "./settings-from.ts";
+import { configurationFrom } from "./settings-from.ts";
 
 export const DEMO: CliCommand = {
   name: "demo",
@@ -99,7 +99,7 @@ const STEPS: readonly Step[] = [
 
 async function demo(): Promise<number> {
   const settings = demoSettings();
-  const daemon = isInputError(settings) ? settings : await startDaemon(settings, {});
+  const daemon = isInputError(settings) ? settings : await startDaemon(settings, {}, (text) => message.warn(text));
   if (isInputError(daemon)) {
     message.error(daemon.message);
     return EXIT.failure;
@@ -123,8 +123,9 @@ async function demo(): Promise<number> {
 }
 
 function demoSettings(): Settings | InputError {
-  const options = { port: "0", simulate: true, stdin: false, between: "5ms", "log-level": "silent" };
-  return settingsFrom({ options, words: [], rest: undefined }, {});
+  const options = { port: "0", simulate: true, stdin: false, between: "5ms", "log-level": "silent", config: "" };
+  const configuration = configurationFrom({ options }, {});
+  return isInputError(configuration) ? configuration : configuration.settings;
 }
 
 /** Performs one step and prints it; false where the client saw something else than it should. */

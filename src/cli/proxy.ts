@@ -1,10 +1,12 @@
+import type { Configuration } from "../config/read-settings.ts";
 import type { Settings } from "../config/settings.ts";
-import { type InputError, isInputError } from "../core/errors.ts";
+import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { type ControlServer, openControlServer } from "../shell/control-server.ts";
 import { type Daemon, startDaemon } from "../shell/daemon.ts";
 import { type Status, statusOf } from "../shell/status.ts";
 import { warningsOf } from "../shell/warnings.ts";
 import { message } from "./message.ts";
+import type { Reloaded } from "./reloaded.ts";
 
 /** A daemon with its control socket, as `serve` and `run` hold it. */
 export type RunningProxy = {
@@ -13,20 +15,24 @@ export type RunningProxy = {
   /** Undefined on systems where none could be opened. */
   readonly socket: string | undefined;
   readonly status: () => Status;
+  /** Reads the file again. A mistake changes nothing. */
+  readonly reload: () => Reloaded | InputError;
   /** Begins the end, once: running requests may finish, or are broken off, also later. */
   readonly stop: (breakOff?: boolean) => void;
   /** Resolves when ports and socket are closed. */
   readonly stopped: Promise<void>;
 };
 
-/** Opens the data port, then the control socket; closes the first where the second fails. */
+/** Opens the data port, then the control socket; closes the first where the second fails. `reread` gives the settings anew. */
 export async function startProxy(
-  settings: Settings,
+  { settings, file }: Configuration,
   environment: Readonly<Record<string, string | undefined>>,
+  reread: () => Configuration | InputError,
 ): Promise<RunningProxy | InputError> {
-  const daemon = await startDaemon(settings, environment);
+  const warn = (text: string) => message.warn(text);
+  const daemon = await startDaemon(settings, environment, warn);
   if (isInputError(daemon)) return daemon;
-  for (const warning of warningsOf(settings, daemon.targets, environment)) message.warn(warning);
+  for (const warning of warningsOf(settings, daemon.targets(), environment)) warn(warning);
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   let control: ControlServer | undefined;
   let isStopping = false;
@@ -36,7 +42,21 @@ export async function startProxy(
     isStopping = true;
     void drained.then(() => control?.stop()).then(resolve);
   };
-  const opened = await openControlServer(daemon, settings, environment, () => stop());
+  let path = file;
+  const reload = (): Reloaded | InputError => {
+    const next = reread();
+    if (isInputError(next)) return next;
+    if (next.file === undefined && path === undefined)
+      return inputError("there is no configuration file to read again; name one with --config when you start");
+    const changed = daemon.reconfigure(next.settings);
+    if (isInputError(changed)) return changed;
+    const told = next.file ?? path ?? "";
+    path = next.file;
+    for (const warning of warningsOf(next.settings, daemon.targets(), environment)) warn(warning);
+    return { ...changed, file: told };
+  };
+  const status = (socket: string | undefined) => statusOf(daemon, settings, path, socket);
+  const opened = await openControlServer(daemon, settings, environment, { quit: () => stop(), reload, status });
   if (!isInputError(opened)) control = opened;
   else if (process.platform === "win32" && settings.socket === undefined) message.warn(`no control socket: ${opened.message}`);
   else {
@@ -45,5 +65,5 @@ export async function startProxy(
     return opened;
   }
   const socket = control?.path;
-  return { daemon, settings, socket, status: () => statusOf(daemon, settings, socket), stop, stopped };
+  return { daemon, settings, socket, status: () => status(socket), reload, stop, stopped };
 }

@@ -17,7 +17,7 @@ import { passSignals } from "./pass-signals.ts";
 import { printError, visible } from "./print.ts";
 import { type RunningProxy, startProxy } from "./proxy.ts";
 import { originalEnvironment, raiseFetchLimit } from "./raise-fetch-limit.ts";
-import { settingsFrom } from "./settings-from.ts";
+import { configurationFrom, warnOfUnknownVariables } from "./settings-from.ts";
 import { summarize, summaryText } from "./summary.ts";
 
 const { stdin: _, ...OPTIONS } = SETTING_OPTIONS;
@@ -61,15 +61,18 @@ function variableNames(name: keyof typeof PROVIDERS): string {
     .join(", ");
 }
 
+/** A proxy for one command listens where nobody else does, whatever is set for the one that always runs. */
+const ONLY_BY_OPTION = ["port", "host", "socket", "stdin", "listen", "reusePort", "tlsCertFile", "tlsKeyFile"] as const;
+
 async function run(call: Call): Promise<number> {
   const [program] = call.rest ?? [];
   if (program === undefined) return refuse(inputError("run needs a command after --, such as: faultproxy run -- npm test"));
   const environment = originalEnvironment();
-  const settings = settingsFrom(call, environment, {
-    defaults: DEFAULTS,
-    onlyByOption: ["port", "host", "socket", "stdin", "listen", "reusePort", "tlsCertFile", "tlsKeyFile"],
-  });
-  if (isInputError(settings)) return refuse(settings);
+  const read = () => configurationFrom(call, environment, { defaults: DEFAULTS, onlyByOption: ONLY_BY_OPTION });
+  const configuration = read();
+  if (isInputError(configuration)) return refuse(configuration);
+  warnOfUnknownVariables(environment);
+  const { settings } = configuration;
   if (settings.engine === "serve") raiseFetchLimit();
   const { kept, unusable } = keptUpstreams(environment);
   const unknown = unusable.find(({ provider }) => !settings.simulate && settings.upstreams[provider] === undefined);
@@ -80,7 +83,7 @@ async function run(call: Call): Promise<number> {
   const file = call.options["summary-json"];
   const unwritable = typeof file === "string" ? tryToWrite(file, () => closeSync(openSync(file, "a"))) : undefined;
   if (unwritable !== undefined) return refuse(unwritable);
-  const proxy = await startProxy(settings, withKeptUpstreams(environment, kept));
+  const proxy = await startProxy(configuration, withKeptUpstreams(environment, kept), read);
   if (isInputError(proxy)) {
     message.error(proxy.message);
     return EXIT.failure;
@@ -109,7 +112,7 @@ async function run(call: Call): Promise<number> {
 function variablesOf({ daemon, socket }: RunningProxy, environment: Readonly<Record<string, string | undefined>>, kept: readonly Kept[]) {
   const origins = (provider: keyof typeof PROVIDERS) => originOf({ ...daemon, port: daemon.providerPorts[provider] ?? daemon.port });
   return {
-    ...childVariables(environment, kept, daemon.targets, origins),
+    ...childVariables(environment, kept, daemon.targets(), origins),
     ...withoutHttpProxy(environment, new URL(originOf(daemon)).hostname),
     ...socketVariables(socket),
   };

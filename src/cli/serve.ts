@@ -1,6 +1,8 @@
+import { closeSync, openSync } from "node:fs";
 import { isInputError } from "../core/errors.ts";
 import { DRAIN_MS_MAX } from "../core/limits.ts";
 import { logLines } from "../shell/log-lines.ts";
+import { notifyManager } from "../shell/notify-manager.ts";
 import { banner } from "./boxes.ts";
 import { withoutSocketOfRun } from "./child-environment.ts";
 import type { Call, CliCommand } from "./command.ts";
@@ -11,7 +13,8 @@ import { SETTING_OPTIONS } from "./options.ts";
 import { printError, printOut, visible } from "./print.ts";
 import { type RunningProxy, startProxy } from "./proxy.ts";
 import { originalEnvironment, raiseFetchLimit } from "./raise-fetch-limit.ts";
-import { settingsFrom } from "./settings-from.ts";
+import { reloadedText } from "./reloaded.ts";
+import { configurationFrom, warnOfUnknownVariables } from "./settings-from.ts";
 import { readTypedCommands } from "./typed-commands.ts";
 
 export const SERVE: CliCommand = {
@@ -56,44 +59,69 @@ export const SERVE: CliCommand = {
 
 async function serve(call: Call): Promise<number> {
   const environment = withoutSocketOfRun(originalEnvironment());
-  const settings = settingsFrom(call, environment);
-  if (isInputError(settings)) {
-    message.error(settings.message);
+  const read = () => configurationFrom(call, environment);
+  const configuration = read();
+  if (isInputError(configuration)) {
+    message.error(configuration.message);
     return EXIT.usage;
   }
+  warnOfUnknownVariables(environment);
+  const { settings } = configuration;
   if (settings.engine === "serve") raiseFetchLimit();
-  const proxy = await startProxy(settings, environment);
+  const proxy = await startProxy(configuration, environment, read);
   if (isInputError(proxy)) {
     message.error(proxy.message);
     return EXIT.failure;
   }
-  stopOnSignals(proxy, settings.logFormat === "pretty");
+  onSignals(proxy, settings.logFormat === "pretty", environment);
   const line = logLines({ ...settings, rules: proxy.daemon.rules, visible });
   const endLog = line === undefined ? () => {} : writeLog(proxy.daemon.events, line);
   printOut(settings.logFormat === "json" ? `${JSON.stringify({ type: "listening", ...proxy.status() })}\n` : banner(proxy.status()));
   if (settings.stdin) readTypedCommands(proxy);
+  notifyManager("READY=1", environment);
   await proxy.stopped;
   endLog();
   return EXIT.ok;
 }
 
-/** The first signal lets running requests finish, the second breaks them off. */
-function stopOnSignals(proxy: RunningProxy, isForPeople: boolean): void {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** SIGINT and SIGTERM: the first lets running requests finish, the second breaks them off. SIGHUP reads the file again. */
+function onSignals(proxy: RunningProxy, isForPeople: boolean, environment: Environment): void {
   let asked = false;
+  const say = (text: string, level: "info" | "error" = "info") => {
+    if (isForPeople) message[level](text);
+    else printError(`${JSON.stringify({ type: "message", level, message: text })}\n`);
+  };
   const ask = () => {
+    if (!asked) notifyManager("STOPPING=1", environment);
     const { running } = proxy.daemon.counts();
     if (!asked && running > 0) {
-      const text = `waiting up to ${DRAIN_MS_MAX / 1_000} s for ${running} running; once more breaks off`;
-      if (isForPeople) message.info(text);
-      else printError(`${JSON.stringify({ type: "message", level: "info", message: text })}\n`);
+      say(`waiting up to ${DRAIN_MS_MAX / 1_000} s for ${running} running; once more breaks off`);
     }
     proxy.stop(asked);
     asked = true;
   };
   process.on("SIGINT", ask);
   process.on("SIGTERM", ask);
-  // Without a terminal there is none to lose: it means no more than a parent that has gone.
+  const hadTerminal = process.stdin.isTTY || process.stdout.isTTY;
   process.on("SIGHUP", () => {
-    if (process.stdin.isTTY || process.stdout.isTTY) ask();
+    if (hadTerminal && isTerminalGone()) {
+      ask();
+      return;
+    }
+    const reloaded = proxy.reload();
+    if (isInputError(reloaded)) say(`not reloaded: ${reloaded.message}`, "error");
+    else say(reloadedText(reloaded));
   });
+}
+
+/** The same signal tells of a terminal that was closed; then there is none to be opened (tty(4)). */
+function isTerminalGone(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return false;
+  } catch {
+    return true;
+  }
 }

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
-import { KNOWN_VARIABLES, readSettings, type SettingsSources } from "../config/read-settings.ts";
-import type { Settings } from "../config/settings.ts";
+import { type ConfigFiles, type Configuration, KNOWN_VARIABLES, readConfiguration, type SettingsSources } from "../config/read-settings.ts";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { parseCommand } from "../rules/language.ts";
@@ -18,32 +17,44 @@ const OWN_VARIABLES: readonly string[] = [SOCKET_OF_RUN, FETCH_LIMIT_MARK];
 type Environment = SettingsSources["environment"];
 
 /** The settings of a call, checked as far as they can be before anything is opened. */
-export function settingsFrom(
-  call: Call,
+export function configurationFrom(
+  { options }: Pick<Call, "options">,
   environment: Environment,
   inPlace: Pick<SettingsSources, "defaults" | "onlyByOption"> = {},
-): Settings | InputError {
-  const settings = readSettings({ options: call.options, environment, readFile, ...inPlace });
-  if (isInputError(settings)) return settings;
+): Configuration | InputError {
+  const configuration = readConfiguration({ options, environment, files: FILES, ...inPlace });
+  if (isInputError(configuration)) return configuration;
+  const { settings } = configuration;
   const targets = targetsOf(settings, environment);
   if (isInputError(targets)) return targets;
   const certificate = serverCertificate(settings);
   if (isInputError(certificate)) return certificate;
   const mistake = settings.mode === undefined ? undefined : modeMistake(settings.mode);
-  if (mistake !== undefined) return mistake;
-  warnOfUnknownVariables(environment);
-  return settings;
+  return mistake ?? configuration;
 }
 
-function readFile(path: string): string | InputError {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    return inputError(`cannot read the configuration file ${path} (${codeOf(error)})`);
-  }
-}
+/** The real files. */
+export const FILES: ConfigFiles = {
+  read(path) {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      return inputError(`cannot read the configuration file ${path} (${codeOf(error)})`);
+    }
+  },
+  readIfThere(path) {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      // The folder of a service's file is closed to others, who have settings of their own.
+      if (!["ENOENT", "ENOTDIR", "EACCES"].includes(codeOf(error)))
+        message.warn(`cannot read ${path} (${codeOf(error)}); going on without it`);
+      return undefined;
+    }
+  },
+};
 
-function modeMistake(mode: string): InputError | undefined {
+export function modeMistake(mode: string): InputError | undefined {
   const command = parseCommand(mode);
   if (isInputError(command)) return inputError(`mode "${mode}": ${command.message}`);
   if (command.kind === "mode" || command.kind === "add" || command.kind === "none") return undefined;
@@ -51,7 +62,7 @@ function modeMistake(mode: string): InputError | undefined {
 }
 
 /** A misspelt variable is not refused: it may be meant for another version. */
-function warnOfUnknownVariables(environment: Environment): void {
+export function warnOfUnknownVariables(environment: Environment): void {
   for (const variable of Object.keys(environment)) {
     if (!variable.startsWith("FAULTPROXY_") || KNOWN_VARIABLES.includes(variable) || OWN_VARIABLES.includes(variable)) continue;
     const meant = nearest(variable, KNOWN_VARIABLES);

@@ -1,151 +1,192 @@
 import { parse, TomlError } from "smol-toml";
-import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
+import { withPreset } from "./presets.ts";
 import { SETTING_ROWS } from "./schema.ts";
-import type { Settings, TlsSetting } from "./settings.ts";
-import { positionOfKey, tomlPositions } from "./toml-positions.ts";
-import { checkUpstream, withoutCredentials } from "./upstream.ts";
-import { integer, PEM_FILE, text, type ValueKind } from "./value-kinds.ts";
+import type { Settings, TargetScope, TargetSetting } from "./settings.ts";
+import { TARGET_ROWS, type TargetRowName } from "./target-schema.ts";
+import { positionOfKey, type TomlPosition, tomlPositions } from "./toml-positions.ts";
+import { withoutCredentials } from "./upstream.ts";
+import type { ValueKind } from "./value-kinds.ts";
+
+/** A mistake in the file. */
+export type Problem = TomlPosition & {
+  /** What is wrong, what was expected, and the nearest valid key where one was misspelt. Never a secret. */
+  readonly message: string;
+};
+
+export type FileReading = {
+  readonly settings: Partial<Settings>;
+  /** Settings that a file made, by the keys of the schema: where they stand. */
+  readonly written: ReadonlyMap<string, TomlPosition>;
+  readonly problems: readonly Problem[];
+};
 
 type Table = Readonly<Record<string, unknown>>;
-type Refuse = (path: readonly string[], message: string) => InputError;
 
-/** The settings in a TOML text, or its first mistake with file, line and column. */
-export function settingsOfToml(toml: string, file: string): Partial<Settings> | InputError {
+/** What one key of the file means; aliases have an entry of their own with the same `key`. */
+type Entry = { readonly key: string; readonly value: ValueKind<unknown>; readonly place: Place };
+type Place = { readonly scope: undefined; readonly name: string } | { readonly scope: TargetScope; readonly name: TargetRowName };
+
+/** By all ways to write them, the parts of a path joined by NUL: a part may hold a dot. */
+const ENTRIES: ReadonlyMap<string, Entry> = new Map([
+  ...entriesOfProgram(),
+  ...(["backend", ...PROVIDER_NAMES] as const).flatMap(entriesOfTarget),
+]);
+
+function entriesOfProgram(): readonly (readonly [string, Entry])[] {
+  return SETTING_ROWS.flatMap(([name, { key, aliases = [], value }]) =>
+    key === "" ? [] : [key, ...aliases].map((path) => [nul(path), { key, value, place: { scope: undefined, name } }] as const),
+  );
+}
+
+function entriesOfTarget(scope: TargetScope): readonly (readonly [string, Entry])[] {
+  const table = tableOf(scope);
+  return TARGET_ROWS.flatMap(([name, { key, aliases = [], only, value }]) => {
+    if (only === (scope === "backend" ? "providers" : "backend")) return [];
+    return [key, ...aliases].map((path) => [nul(`${table}.${path}`), { key: `${table}.${key}`, value, place: { scope, name } }] as const);
+  });
+}
+
+const TABLES: ReadonlySet<string> = new Set(
+  ["providers", ...[...ENTRIES.keys()].map((path) => path.slice(0, path.lastIndexOf("\0"))).filter((path) => path !== "")].flatMap((path) =>
+    path.split("\0").map((_, index, parts) => parts.slice(0, index + 1).join("\0")),
+  ),
+);
+
+function nul(key: string): string {
+  return key.replaceAll(".", "\0");
+}
+
+/** The table of the file that is about a target. */
+export function tableOf(scope: TargetScope): string {
+  return scope === "backend" ? scope : `providers.${scope}`;
+}
+
+/** Reads a TOML text: every setting that is right, and every problem. */
+export function readToml(toml: string): FileReading {
   let root: Table;
   try {
     root = parse(toml);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const what = (error.message.split("\n")[0] ?? "").replace("Invalid TOML document: ", "");
-    return inputError(`${file}:${error.line}:${error.column}: not TOML: ${what}`);
+    return { settings: {}, written: new Map(), problems: [{ line: error.line, column: error.column, message: `not TOML: ${what}` }] };
   }
   const positions = tomlPositions(toml);
+  const problems: Problem[] = [];
+  const found = new Map<string, Found>();
   const refuse: Refuse = (path, message) => {
-    const { line, column } = positionOfKey(positions, path);
-    return inputError(`${file}:${line}:${column}: ${message}`);
+    problems.push({ ...positionOfKey(positions, path), message });
   };
-  return readRoot(root, refuse);
+  readTable([], root, found, refuse);
+  const settings = settingsOf(found, refuse);
+  if (root.backend !== undefined && isTable(root.backend) && !found.has("backend.endpoint") && root.backend.endpoint === undefined)
+    refuse(["backend"], '[backend] needs endpoint, such as endpoint = "https://lightspeed.example.com/v1"');
+  return {
+    settings,
+    written: new Map([...found].map(([key, { path }]) => [key, positionOfKey(positions, path)])),
+    problems: problems.sort((a, b) => a.line - b.line || a.column - b.column),
+  };
 }
 
-const ROWS_BY_KEY = new Map(SETTING_ROWS.map(([name, setting]) => [setting.key, [name, setting] as const]));
-const TABLES = ["providers", "simulator"] as const;
+type Refuse = (path: readonly string[], message: string) => void;
 
-function readRoot(root: Table, refuse: Refuse): Partial<Settings> | InputError {
-  const settings: Record<string, unknown> = {};
-  const readKey = (path: readonly string[], value: unknown, known: readonly string[]): InputError | undefined => {
-    const row = ROWS_BY_KEY.get(path.join("."));
-    if (row === undefined) return unknownKey(path, known, refuse);
-    const [name, setting] = row;
-    const read = readValue(path, value, setting.value, refuse);
-    if (isInputError(read)) return read;
-    settings[name] = read;
-    return undefined;
-  };
-  for (const [key, value] of Object.entries(root)) {
-    if (key === "providers") {
-      const read = readProviders(value, refuse);
-      if (isInputError(read)) return read;
-      Object.assign(settings, read);
-    } else if (key === "simulator") {
-      if (!isTable(value)) return refuse([key], "simulator is a table: [simulator]");
-      for (const [inner, innerValue] of Object.entries(value)) {
-        const mistake = readKey([key, inner], innerValue, keysUnder("simulator"));
-        if (mistake !== undefined) return mistake;
-      }
-    } else {
-      const mistake = readKey([key], value, isTable(value) ? TABLES : keysUnder(""));
-      if (mistake !== undefined) return mistake;
-    }
+/** A value and where it was written. */
+type Found = { readonly path: readonly string[]; readonly place: Place; readonly value: unknown };
+
+function readTable(at: readonly string[], table: Table, found: Map<string, Found>, refuse: Refuse): void {
+  for (const [key, value] of Object.entries(table)) {
+    const path = [...at, key];
+    const joined = path.join("\0");
+    const entry = ENTRIES.get(joined);
+    if (entry !== undefined) {
+      const read = readValue(path, value, entry.value);
+      const before = found.get(entry.key);
+      if (!read.ok) refuse(path, read.message);
+      else if (before !== undefined) refuse(path, `${path.join(".")} says the same as ${before.path.join(".")}; one of them is enough`);
+      else found.set(entry.key, { path, place: entry.place, value: read.value });
+    } else if (!TABLES.has(joined)) refuse(path, unknownKey(path, isTable(value)));
+    else if (isTable(value)) readTable(path, value, found, refuse);
+    else refuse(path, `${key} is a table: [${path.join(".")}]`);
   }
-  return settings as Partial<Settings>;
 }
 
-/** The keys of one table of the file. */
-function keysUnder(table: string): readonly string[] {
-  const prefix = table === "" ? "" : `${table}.`;
-  return [...ROWS_BY_KEY.keys()]
-    .filter((key) => key.startsWith(prefix))
-    .map((key) => key.slice(prefix.length))
-    .filter((key) => !key.includes("."));
-}
-
-function unknownKey(path: readonly string[], known: readonly string[], refuse: Refuse): InputError {
+function unknownKey(path: readonly string[], isOfTable: boolean): string {
+  const at = path.slice(0, -1);
   const key = path.at(-1) ?? "";
-  const table = path.slice(0, -1).join(".");
-  const where = table === "" ? "" : ` in [${table}]`;
-  return refuse(path, `unknown key "${key}"${where}${didYouMean(key, known)} (known: ${known.join(", ")})`);
+  const siblings = (all: Iterable<string>) => [
+    ...new Set([...all].map((known) => known.split("\0")).flatMap((known) => (isBelow(known, at) ? [known[at.length] ?? ""] : []))),
+  ];
+  const tables = siblings(TABLES);
+  const keys = siblings([...ENTRIES].flatMap(([known, entry]) => (known === nul(entry.key) ? [known] : []))).filter(
+    (name) => !tables.includes(name),
+  );
+  const known = isOfTable && tables.length > 0 ? tables : [...keys, ...(keys.length === 0 || at.length > 0 ? tables : [])];
+  const where = at.length === 0 ? "" : ` in [${at.join(".")}]`;
+  return `unknown key "${key}"${where}${didYouMean(key, known)} (known: ${known.join(", ")})`;
 }
 
-function readValue(path: readonly string[], value: unknown, { tomlTypes, parse: parseText }: ValueKind<unknown>, refuse: Refuse): unknown {
-  const shown = `${path.join(".")} = ${typeof value === "string" ? JSON.stringify(withoutCredentials(value)) : String(value)}`;
+/** Is it exactly one part longer than `at`, or longer, and begins with it? */
+function isBelow(known: readonly string[], at: readonly string[]): boolean {
+  return known.length > at.length && at.every((part, index) => known[index] === part);
+}
+
+type Read = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
+
+function readValue(path: readonly string[], value: unknown, { tomlTypes, parse: parseText, fromToml }: ValueKind<unknown>): Read {
+  const refuse = (expected: string): Read => ({ ok: false, message: `${path.join(".")} = ${shown(path, value)}: expected ${expected}` });
+  if (fromToml !== undefined) {
+    const read = fromToml(value);
+    return read.ok ? read : refuse(read.expected);
+  }
   const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
   const type = tomlTypes.find((candidate) => candidate === (isList ? "list" : typeof value));
-  if (type === undefined) return refuse(path, `${shown}: expected ${tomlTypes.map((name) => TOML_TYPE_TEXTS[name]).join(" or ")}`);
-  if (type === "boolean") return value;
+  if (type === undefined) return refuse(tomlTypes.map((name) => TOML_TYPE_TEXTS[name]).join(" or "));
+  if (type === "boolean") return { ok: true, value };
   const parsed = parseText(String(value));
-  return parsed.ok ? parsed.value : refuse(path, `${shown}: expected ${parsed.expected}`);
+  return parsed.ok ? parsed : refuse(parsed.expected);
+}
+
+/** Tables may hold keys and tokens. */
+function shown(path: readonly string[], value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(withoutCredentials(value));
+  if (isTable(value)) return path.at(-1) === "model" ? JSON.stringify(value) : "{…}";
+  return String(value);
 }
 
 const TOML_TYPE_TEXTS = { number: "a number", string: "a text in quotes", boolean: "true or false", list: "a list of texts" } as const;
 
-/** The keys under a provider. */
-const PROVIDER_KEYS: Readonly<Record<string, ValueKind<unknown>>> = {
-  port: integer("PORT", 0, 65_535),
-  // Kept as it was written: where it points to is told with its name.
-  upstream: { hint: "URL", tomlTypes: ["string"], parse: (url) => (checkUpstream(url).ok ? { ok: true, value: url } : checkUpstream(url)) },
-  cert_file: PEM_FILE,
-  key_file: PEM_FILE,
-  ca_file: PEM_FILE,
-  server_name: text("NAME", "a host name, such as api.example.com", /^(?=.*[a-z])[a-z\d]([\w.-]*[a-z\d])?$/i),
-};
+// ---- from keys to settings ----
 
-function readProviders(value: unknown, refuse: Refuse): Pick<Settings, "upstreams" | "providerPorts" | "tls"> | InputError {
-  const upstreams: Partial<Record<ProviderName, string>> = {};
-  const providerPorts: Partial<Record<ProviderName, number>> = {};
-  const tls: Partial<Record<ProviderName, TlsSetting>> = {};
-  if (!isTable(value)) return refuse(["providers"], "providers holds a table for each provider, such as [providers.openai]");
-  for (const [name, table] of Object.entries(value)) {
-    const provider = PROVIDER_NAMES.find((candidate) => candidate === name);
-    if (provider === undefined) return unknownKey(["providers", name], PROVIDER_NAMES, refuse);
-    if (!isTable(table)) return refuse(["providers", name], `${name} is a table: [providers.${name}]`);
-    const read = readProvider(provider, table, refuse);
-    if (isInputError(read)) return read;
-    const { upstream, port, cert_file: certFile, key_file: keyFile, ca_file: caFile, server_name: serverName } = read;
-    if (upstream !== undefined) upstreams[provider] = upstream;
-    if (port !== undefined) providerPorts[provider] = port;
-    if ([certFile, keyFile, caFile, serverName].some((each) => each !== undefined))
-      tls[provider] = { certFile, keyFile, caFile, serverName };
+function settingsOf(found: ReadonlyMap<string, Found>, refuse: Refuse): Partial<Settings> {
+  const settings: Record<string, unknown> = {};
+  const upstreams: Partial<Record<ProviderName, unknown>> = {};
+  const providerPorts: Partial<Record<ProviderName, unknown>> = {};
+  const targets: Partial<Record<TargetScope, Record<string, unknown>>> = {};
+  for (const { place, value } of found.values()) {
+    if (place.scope === undefined) settings[place.name] = value;
+    else if (place.name === "endpoint") settings.backend = value;
+    else if (place.scope !== "backend" && place.name === "upstream") upstreams[place.scope] = value;
+    else if (place.scope !== "backend" && place.name === "port") providerPorts[place.scope] = value;
+    else targets[place.scope] = { ...targets[place.scope], [place.name]: value };
   }
-  return { upstreams, providerPorts, tls };
+  const complete: Partial<Record<TargetScope, TargetSetting>> = {};
+  for (const [scope, target] of Object.entries(targets) as [TargetScope, Record<string, unknown>][]) {
+    const { preset, ...written } = target;
+    complete[scope] = preset === undefined ? written : withPreset(preset as Parameters<typeof withPreset>[0], written);
+    checkPair(scope, complete[scope], found, refuse);
+  }
+  return { ...settings, upstreams, providerPorts, targets: complete } as Partial<Settings>;
 }
 
-type ProviderTable = { readonly port?: number } & {
-  readonly [Key in "upstream" | "cert_file" | "key_file" | "ca_file" | "server_name"]?: string;
-};
-
-function readProvider(provider: ProviderName, table: Table, refuse: Refuse): ProviderTable | InputError {
-  const read: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(table)) {
-    const path = ["providers", provider, key];
-    const kind = PROVIDER_KEYS[key];
-    if (kind === undefined) return unknownKey(path, Object.keys(PROVIDER_KEYS), refuse);
-    const found = readValue(path, value, kind, refuse);
-    if (isInputError(found)) return found;
-    read[key] = found;
-  }
-  for (const [one, other] of CERTIFICATE_KEYS) {
-    if (one in read && !(other in read))
-      return refuse(["providers", provider, one], `providers.${provider}.${one} needs ${other} beside it`);
-  }
-  return read;
+/** A certificate is nothing without its key, and a key nothing without its certificate. */
+function checkPair(scope: TargetScope, { certFile, keyFile }: TargetSetting, found: ReadonlyMap<string, Found>, refuse: Refuse): void {
+  if ((certFile === undefined) === (keyFile === undefined)) return;
+  const [one, other] = certFile === undefined ? ["key_file", "cert_file"] : ["cert_file", "key_file"];
+  const path = found.get(`${tableOf(scope)}.auth.${one}`)?.path ?? [...tableOf(scope).split(".")];
+  refuse(path, `${path.join(".")} needs ${other} beside it`);
 }
-
-const CERTIFICATE_KEYS = [
-  ["cert_file", "key_file"],
-  ["key_file", "cert_file"],
-] as const;
 
 function isTable(value: unknown): value is Table {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);

@@ -1,11 +1,13 @@
 import { PROVIDER_NAMES } from "../core/provider.ts";
 import type { Settings } from "./settings.ts";
-import { ADDRESSES, choice, duration, integer, PEM_FILE, SWITCH, text, UPSTREAMS, type ValueKind } from "./value-kinds.ts";
+import { ADDRESSES, choice, duration, integer, LOG_LEVEL, PEM_FILE, SWITCH, text, UPSTREAMS, type ValueKind } from "./value-kinds.ts";
 
-/** One row of the table from which the options, the variables, the file's keys and the help are made. */
+/** One row of the table from which the options, the variables, the file's keys, their checks, the help and the manual are made. */
 export type Setting<Value> = {
-  /** In the file; a dot for a table, `*` for any provider. */
+  /** In the file, a dot for a table; empty where `[providers.NAME]` has it. */
   readonly key: string;
+  /** Other keys that mean the same. */
+  readonly aliases?: readonly string[];
   /** On the command line, without dashes; none where only the file has it. */
   readonly option: string | undefined;
   readonly short?: string;
@@ -20,25 +22,34 @@ export type Setting<Value> = {
   /** In the help, where the value itself does not say it. */
   readonly defaultText?: string;
   readonly summary: string;
+  /** A value in TOML, for the file's example where the default would show nothing. */
+  readonly example?: string;
+  /** Takes effect at the start only; a reload leaves it as it is. */
+  readonly onlyAtStart?: true;
 };
 
-export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Name]> } = {
+/** What is set for the whole program; what is set for one target stands in target-schema.ts. */
+export const SETTINGS: { readonly [Name in Exclude<keyof Settings, "providerPorts" | "targets" | "backend">]: Setting<Settings[Name]> } = {
   port: {
     key: "port",
+    aliases: ["server.port"],
     option: "port",
     short: "p",
     variables: ["FAULTPROXY_PORT", "PORT"],
     value: integer("PORT", 0, 65_535),
     default: 8888,
     summary: "port to listen on; 0 takes a free one",
+    onlyAtStart: true,
   },
   host: {
     key: "host",
+    aliases: ["server.host"],
     option: "host",
     variables: ["FAULTPROXY_HOST"],
     value: text("ADDRESS", "an address or host name of this machine, such as 127.0.0.1", /^[\w.:%-]+$/),
     default: "127.0.0.1",
     summary: "address to listen on",
+    onlyAtStart: true,
   },
   mode: {
     key: "mode",
@@ -49,6 +60,8 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     default: undefined,
     defaultText: "n",
     summary: 'command to start with, such as "c 3", "r 30%" or "u *"',
+    example: '"r 30%"',
+    onlyAtStart: true,
   },
   stdin: {
     key: "stdin",
@@ -58,6 +71,7 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     value: SWITCH,
     default: true,
     summary: "never read commands from standard input",
+    onlyAtStart: true,
   },
   seed: {
     key: "seed",
@@ -67,6 +81,8 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     default: undefined,
     defaultText: "drawn, and printed",
     summary: "seed of all random decisions",
+    example: "1",
+    onlyAtStart: true,
   },
   socket: {
     key: "socket",
@@ -76,9 +92,11 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     default: undefined,
     defaultText: "by the port, in the user's folder",
     summary: "path of the control socket",
+    example: '"/run/faultproxy/control.sock"',
+    onlyAtStart: true,
   },
   upstreams: {
-    key: "providers.*.upstream",
+    key: "",
     option: "upstream",
     repeatable: true,
     variables: ["FAULTPROXY_UPSTREAM"],
@@ -86,22 +104,6 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     default: {},
     defaultText: "the providers' own hosts",
     summary: "where a provider's requests go, or NAME=simulated; repeatable",
-  },
-  providerPorts: {
-    key: "providers.*.port",
-    option: undefined,
-    variables: [],
-    value: { hint: "PORT", tomlTypes: ["number"], parse: () => ({ ok: false, expected: "a table" }) },
-    default: {},
-    summary: "a port of the provider's own",
-  },
-  tls: {
-    key: "providers.*.cert_file",
-    option: undefined,
-    variables: [],
-    value: { hint: "FILE", tomlTypes: ["string"], parse: () => ({ ok: false, expected: "a table" }) },
-    default: {},
-    summary: "client certificate, its key, authorities and server name for a provider's target",
   },
   defaultProvider: {
     key: "default_provider",
@@ -145,19 +147,23 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
   },
   logFormat: {
     key: "log_format",
+    aliases: ["logging.format"],
     option: "log-format",
     variables: ["FAULTPROXY_LOG_FORMAT"],
     value: choice("FORMAT", ["pretty", "json"]),
     default: "pretty",
     summary: "pretty for people, json for programs (one object a line)",
+    onlyAtStart: true,
   },
   logLevel: {
     key: "log_level",
+    aliases: ["logging.level"],
     option: "log-level",
     variables: ["FAULTPROXY_LOG_LEVEL"],
-    value: choice("LEVEL", ["silent", "error", "warn", "info", "debug"]),
+    value: LOG_LEVEL,
     default: "info",
     summary: "silent; error: the proxy's own errors; warn: injections too; info: every request; debug: every decision",
+    onlyAtStart: true,
   },
   engine: {
     key: "engine",
@@ -166,6 +172,7 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     value: choice("ENGINE", ["wire", "serve"]),
     default: "wire",
     summary: "wire: raw sockets, exact bytes, every fault; serve: Bun's own server and fetch",
+    onlyAtStart: true,
   },
   listen: {
     key: "listen",
@@ -176,6 +183,17 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     default: [],
     defaultText: "host and port alone",
     summary: "listen here too: HOST:PORT or unix:PATH, NAME= before it for one provider; repeatable",
+    example: '["127.0.0.1:8890", "google=unix:/run/faultproxy/google.sock"]',
+    onlyAtStart: true,
+  },
+  workers: {
+    key: "server.workers",
+    option: undefined,
+    variables: [],
+    value: integer("N", 1, 1_024),
+    default: 1,
+    summary: "taken from configurations of servers with several processes, and without effect: one process serves all requests at once",
+    onlyAtStart: true,
   },
   reusePort: {
     key: "reuse_port",
@@ -184,6 +202,7 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     value: SWITCH,
     default: false,
     summary: "share the ports with other processes that do the same (SO_REUSEPORT)",
+    onlyAtStart: true,
   },
   tlsCertFile: {
     key: "tls_cert",
@@ -193,6 +212,8 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     default: undefined,
     defaultText: "no TLS",
     summary: "speak TLS on all TCP ports, with this certificate (and its chain)",
+    example: '"/etc/faultproxy/server.crt"',
+    onlyAtStart: true,
   },
   tlsKeyFile: {
     key: "tls_key",
@@ -202,6 +223,8 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     default: undefined,
     defaultText: "no TLS",
     summary: "the key of that certificate",
+    example: '"/etc/faultproxy/server.key"',
+    onlyAtStart: true,
   },
   connectTimeoutMs: {
     key: "connect_timeout",
@@ -230,10 +253,15 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
   },
 };
 
-export type SettingName = keyof Settings;
+export type SettingName = keyof typeof SETTINGS;
 
 /** The table without the types of its values, to loop over. */
 export const SETTING_ROWS = Object.entries(SETTINGS) as readonly (readonly [SettingName, Setting<unknown>])[];
 
 /** The option and variable that name the file itself. */
-export const CONFIG_OPTION = { option: "config", variable: "FAULTPROXY_CONFIG", hint: "FILE", summary: "TOML file with settings" } as const;
+export const CONFIG_OPTION = {
+  option: "config",
+  variable: "FAULTPROXY_CONFIG",
+  hint: "FILE",
+  summary: 'TOML file with settings; "" for none [faultproxy/config.toml, in the XDG configuration folders]',
+} as const;

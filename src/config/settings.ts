@@ -8,14 +8,41 @@ export type ListenSetting = {
   readonly provider: ProviderName | undefined;
 };
 
-/** How a provider's target is met over TLS: paths of PEM files, and the name in its certificate where that is not the host's. */
-export type TlsSetting = {
-  readonly certFile: string | undefined;
-  readonly keyFile: string | undefined;
-  /** Authorities that are trusted in place of the system's. */
-  readonly caFile: string | undefined;
-  readonly serverName: string | undefined;
+/** What a target is asked for in place of the model that the client named: always one, or by that name (`*`: any other). `""` leaves it out. */
+export type ModelSetting = string | Readonly<Record<string, string>>;
+
+/** Where a table of the file says how a target is met: a provider's own, or the backend's. */
+export type TargetScope = ProviderName | "backend";
+
+/** How a target is met. What nobody has set is not there. */
+export type TargetSetting = {
+  /** Until the head of its response, the connection included; 0 = no limit. */
+  readonly timeoutMs?: number;
+  /** URL of an HTTP proxy, perhaps with credentials; empty: as the environment says. */
+  readonly proxy?: string;
+  /** Paths of PEM files: our certificate, its key, and the authorities that are trusted in place of the system's. */
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  readonly caFile?: string;
+  /** The name in its certificate where that is not the host's. */
+  readonly serverName?: string;
+  /** What it speaks; requests in another dialect are translated. */
+  readonly dialect?: TargetDialect;
+  readonly systemMessages?: "drop" | "instructions" | "input";
+  readonly model?: ModelSetting;
+  /** Refuse what cannot be translated, where it would be left out and named. */
+  readonly strict?: boolean;
+  /** By name; an empty value takes a field away. */
+  readonly extraHeaders?: Readonly<Record<string, string>>;
+  /** Members of the request's JSON, in place of those of the same name. */
+  readonly extraBody?: Readonly<Record<string, unknown>>;
+  /** What `GET /v1/models` answers. */
+  readonly models?: readonly string[];
 };
+
+/** Dialects that others can be translated to. */
+export const TARGET_DIALECTS = ["chat", "responses"] as const;
+export type TargetDialect = (typeof TARGET_DIALECTS)[number];
 
 /** All that `serve` can be told, after command line, environment, file and defaults are put together. */
 export type Settings = {
@@ -34,8 +61,9 @@ export type Settings = {
   readonly upstreams: Partial<Readonly<Record<ProviderName, string>>>;
   /** Own listener ports by provider. */
   readonly providerPorts: Partial<Readonly<Record<ProviderName, number>>>;
-  /** By provider. */
-  readonly tls: Partial<Readonly<Record<ProviderName, TlsSetting>>>;
+  /** URL that takes the place of every provider without an `upstream` of its own, or `simulated`. */
+  readonly backend: string | undefined;
+  readonly targets: Partial<Readonly<Record<TargetScope, TargetSetting>>>;
   readonly defaultProvider: ProviderName;
   /** The built-in provider answers for every provider. */
   readonly simulate: boolean;
@@ -48,6 +76,8 @@ export type Settings = {
   readonly engine: "wire" | "serve";
   /** Addresses beside host and port. */
   readonly listen: readonly ListenSetting[];
+  /** Of configurations for servers with several processes; one process serves all requests here. */
+  readonly workers: number;
   /** Other processes may listen on the same ports. */
   readonly reusePort: boolean;
   /** Paths of PEM files: the certificate, with its chain, and the key that clients get to see. Undefined: no TLS. */

@@ -1,8 +1,10 @@
-import type { Target } from "../core/ports.ts";
 import type { Parsed } from "../rules/values.ts";
 
+/** Where requests go: the base without a trailing slash. */
+export type Upstream = { readonly kind: "url"; readonly base: string } | { readonly kind: "simulated" };
+
 /** A base URL (scheme, authority, optional path), or `simulated`. */
-export function checkUpstream(text: string): Parsed<Target> {
+export function checkUpstream(text: string): Parsed<Upstream> {
   const expected = "http://HOST[:PORT] or https://HOST[:PORT], with a path if need be, or simulated";
   if (text === "simulated") return { ok: true, value: { kind: "simulated" } };
   const url = URL.canParse(text) ? new URL(text) : undefined;

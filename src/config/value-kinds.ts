@@ -1,7 +1,7 @@
 import { didYouMean } from "../core/nearest.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import { type Parsed, parseDuration, parseInteger, parseSwitch } from "../rules/values.ts";
-import type { ListenSetting } from "./settings.ts";
+import type { ListenSetting, ModelSetting } from "./settings.ts";
 import { checkUpstream } from "./upstream.ts";
 
 /** How a setting's value is written: one parser for the command line, the environment and the file. */
@@ -12,6 +12,8 @@ export type ValueKind<Value> = {
   /** Types that the value may have in a TOML file. */
   readonly tomlTypes: readonly ("number" | "string" | "boolean" | "list")[];
   readonly parse: (text: string) => Parsed<Value>;
+  /** Reads values that are no texts: tables of the file. In place of `tomlTypes` and `parse`. */
+  readonly fromToml?: (value: unknown) => Parsed<Value>;
 };
 
 export function integer(hint: string, minimum: number, maximum: number): ValueKind<number> {
@@ -25,6 +27,13 @@ export function duration(hint: string): ValueKind<number> {
 export function text(hint: string, expected: string, pattern: RegExp): ValueKind<string> {
   return { hint, tomlTypes: ["string"], parse: (value) => (pattern.test(value) ? { ok: true, value } : { ok: false, expected }) };
 }
+
+/** A duration whose bare number counts seconds, as `timeout` does everywhere. */
+export const SECONDS: ValueKind<number> = {
+  hint: "SECONDS",
+  tomlTypes: ["number", "string"],
+  parse: (value) => parseDuration(value, "s"),
+};
 
 export const PEM_FILE = text("FILE", "the path of a PEM file", /\S/);
 
@@ -40,6 +49,18 @@ export function choice<Choice extends string>(hint: string, choices: readonly Ch
     },
   };
 }
+
+const LOG_LEVELS = choice("LEVEL", ["silent", "error", "warn", "info", "debug"]);
+/** Python's names, which configurations of other proxies have. */
+const LOG_LEVELS_OF_PYTHON: Readonly<Record<string, string>> = { critical: "error", warning: "warn", notset: "debug" };
+
+export const LOG_LEVEL: typeof LOG_LEVELS = {
+  ...LOG_LEVELS,
+  parse: (value) =>
+    LOG_LEVELS.parse(
+      Object.hasOwn(LOG_LEVELS_OF_PYTHON, value.toLowerCase()) ? (LOG_LEVELS_OF_PYTHON[value.toLowerCase()] ?? value) : value,
+    ),
+};
 
 const ADDRESS_EXPECTED = "HOST:PORT, [IPV6]:PORT or unix:PATH, with NAME= before it where it is for one provider";
 
@@ -95,3 +116,87 @@ export const UPSTREAMS: ValueKind<Partial<Record<ProviderName, string>>> = {
     return { ok: true, value: upstreams };
   },
 };
+
+/** A value that only the file can have, by its own reader. */
+function inFile<Value>(hint: string, expected: string, read: (value: unknown) => Value | undefined): ValueKind<Value> {
+  return {
+    hint,
+    tomlTypes: [],
+    parse: () => ({ ok: false, expected }),
+    fromToml(value) {
+      const found = read(value);
+      return found === undefined ? { ok: false, expected } : { ok: true, value: found };
+    },
+  };
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+function textTable(value: unknown): Readonly<Record<string, string>> | undefined {
+  if (!isTable(value)) return undefined;
+  return Object.values(value).every((each) => typeof each === "string") ? (value as Readonly<Record<string, string>>) : undefined;
+}
+
+export const MODEL: ValueKind<ModelSetting> = inFile(
+  "NAME",
+  'a name, "" to leave it out, or a table from names to names such as { "gpt-4o" = "llama-3", "*" = "" }',
+  (value) => (typeof value === "string" ? value : textTable(value)),
+);
+
+export const HEADERS: ValueKind<Readonly<Record<string, string>>> = inFile(
+  "TABLE",
+  'a table of header fields, such as { "X-Team" = "blue" }; no field of the connection itself, and no line ends',
+  (value) => {
+    const table = textTable(value);
+    return table !== undefined && Object.entries(table).every(isField) ? table : undefined;
+  },
+);
+
+/** Fields that say how the message itself is sent, which no setting changes. */
+const OF_MESSAGE = /^(host|connection|content-length|content-encoding|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*)$/i;
+
+/** Name and value as RFC 9110 section 5 has them. */
+function isField([name, value]: readonly [string, string]): boolean {
+  return (
+    /^[!#$%&'*+.^_`|~\w-]+$/.test(name) && !OF_MESSAGE.test(name) && /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/.test(value)
+  );
+}
+
+export const JSON_TABLE: ValueKind<Readonly<Record<string, unknown>>> = inFile(
+  "TABLE",
+  "a table of what is put into the request's JSON, such as { store = true }; dates only as texts",
+  (value) => (isTable(value) && isJson(value) ? value : undefined),
+);
+
+function isJson(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(isJson);
+  if (isTable(value)) return Object.values(value).every(isJson);
+  return typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value));
+}
+
+export const NAMES: ValueKind<readonly string[]> = inFile("LIST", 'a list of names, such as ["gpt-5", "gpt-5-mini"]', (value) =>
+  Array.isArray(value) && value.every((each) => typeof each === "string" && each !== "") ? value : undefined,
+);
+
+/** Kept as it was written: where it points to is told with its name. */
+export const UPSTREAM: ValueKind<string> = {
+  hint: "URL",
+  tomlTypes: ["string"],
+  parse(url) {
+    const checked = checkUpstream(url);
+    return checked.ok ? { ok: true, value: url } : checked;
+  },
+};
+
+export const PROXY: ValueKind<string> = {
+  hint: "URL",
+  tomlTypes: ["string"],
+  parse(value) {
+    const isProxy = value === "" || (/^http:\/\/[^/]/i.test(value) && URL.canParse(value) && new URL(value).pathname === "/");
+    return isProxy ? { ok: true, value } : { ok: false, expected: 'http://[USER:PASSWORD@]HOST[:PORT], or "" for none' };
+  },
+};
+
+export const SERVER_NAME = text("NAME", "a host name, such as api.example.com", /^(?=.*[a-z])[a-z\d]([\w.-]*[a-z\d])?$/i);

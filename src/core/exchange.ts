@@ -112,6 +112,7 @@ export type ForwardFailure = {
     | "upstream_closed_early"
     | "upstream_timeout"
     | "upstream_protocol"
+    | "client_certificate"
     | "client_gone";
   /** One sentence for people; never a secret, never a query string. */
   readonly detail: string;
@@ -126,6 +127,8 @@ export type TlsIdentity = {
   readonly ca?: string;
   /** In place of the target's host name, for SNI and for the certificate. */
   readonly serverName?: string;
+  /** Path of the certificate's file, for messages. */
+  readonly certFile?: string;
 };
 
 export type ForwardRequest = {
@@ -141,6 +144,8 @@ export type ForwardRequest = {
   /** The protocol that the client asks to go over to (RFC 9110 section 7.8), where it may. */
   readonly upgrade: string | undefined;
   readonly tls: TlsIdentity | undefined;
+  /** URL of an HTTP proxy, in place of what the environment says. */
+  readonly proxy: string | undefined;
 };
 
 /** How the sending of a response ended; told exactly once for each response. */

@@ -6,6 +6,9 @@ export const REQUEST_BUFFER_BYTES_MAX = 64 * 1024;
 /** A rule that needs to know the model or the stream flag reads bodies up to here; providers refuse larger ones (Anthropic: 32 MB). */
 export const REQUEST_INSPECT_BYTES_MAX = 32 * 1024 * 1024;
 
+/** A request body that is translated is kept whole as bytes, as JSON and as bytes again; OpenAI takes up to 50 MB of images. */
+export const TRANSLATED_BODY_BYTES_MAX = 64 * 1024 * 1024;
+
 /** One frame of a stream, and one whole answer that a fault rewrites; image answers reach a few megabytes. */
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 

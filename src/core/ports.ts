@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { DialectName } from "./dialect.ts";
 import type { FaultproxyEvent } from "./event.ts";
 import type {
   ForwardFailure,
@@ -16,10 +17,42 @@ import type { Rules } from "./rule.ts";
 
 /** Where a provider's requests go. */
 export type Target =
-  /** Scheme, authority and base path without a trailing slash. */
-  | { readonly kind: "url"; readonly base: string; readonly tls?: TlsIdentity }
-  | { readonly kind: "simulated" }
+  | (TargetManner & {
+      readonly kind: "url";
+      /** Scheme, authority and base path without a trailing slash. */
+      readonly base: string;
+      /** As whom it is met, as it is by now: certificates are renewed. Undefined: as anybody. */
+      readonly identity?: () => TlsIdentity | ForwardFailure;
+      /** URL of an HTTP proxy, in place of what the environment says. */
+      readonly proxy?: string;
+      /** Until the head of its response, from the beginning. */
+      readonly timeoutMs?: number;
+    })
+  | (TargetManner & { readonly kind: "simulated" })
   | { readonly kind: "missing"; readonly variable: string };
+
+/** How a target is asked. */
+export type TargetManner = {
+  /** The backend in every provider's place: its base is the root of its API, where a provider's is that of its host. */
+  readonly isBackend?: boolean;
+  readonly adaptation?: Adaptation;
+  /** What it is said to have, without asking it. */
+  readonly models?: readonly string[];
+};
+
+/** What is changed in inference requests for a target. */
+export type Adaptation = {
+  /** What it speaks; requests in another dialect are translated. Undefined: whatever it is asked in. */
+  readonly dialect: DialectName | undefined;
+  readonly systemMessages: "drop" | "instructions" | "input";
+  /** Refuse what cannot be expressed, where it would be left out and named. */
+  readonly strict: boolean;
+  /** One for all, or by the name asked for (`*`: any other); `""` leaves it out. Undefined: as asked. */
+  readonly model: string | Readonly<Record<string, string>> | undefined;
+  /** An empty value takes the field away. */
+  readonly extraHeaders: Readonly<Record<string, string>>;
+  readonly extraBody: Readonly<Record<string, unknown>>;
+};
 
 export type WirePorts = {
   /** What a target that answers so would put on the wire. */

@@ -1,8 +1,11 @@
-import type { Body, ForwardFailure, Identified, OpenResponse, RequestFacts, WireScript } from "../core/exchange.ts";
+import type { Body, ForwardFailure, ForwardRequest, Identified, OpenResponse, RequestFacts, WireScript } from "../core/exchange.ts";
 import { endToEndHeaders, headerValue, withHeader } from "../core/headers.ts";
 import type { Ports, Target } from "../core/ports.ts";
 import { PROVIDERS } from "../providers/index.ts";
+import { belowApiRoot } from "../translate/endpoints.ts";
+import { answerFromSettings } from "./helpers/answer-from-settings.ts";
 import { dated } from "./helpers/dated.ts";
+import { deadlineOf } from "./helpers/deadline.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { plainBody } from "./helpers/read-facts.ts";
 import { asksForWebSocket } from "./helpers/websocket.ts";
@@ -14,6 +17,8 @@ const SIMULATED_BODY_BYTES_MAX = 256 * 1024 * 1024;
 export type Attempted = { readonly response: OpenResponse; readonly error: string | undefined } | "client_gone";
 
 type UrlTarget = Target & { readonly kind: "url" };
+
+const NO_LIMIT = 0;
 
 /** What a target gave, or why it gave nothing. */
 export type Answer = OpenResponse | ForwardFailure;
@@ -29,6 +34,8 @@ export function attempt(
   ports: Ports,
 ): Promise<Answer> {
   const target = ports.targets[exchange.provider];
+  const known = target.kind === "missing" ? undefined : answerFromSettings(exchange, target, ports);
+  if (known !== undefined) return Promise.resolve(dated(known, ports.clock.wallMs()));
   switch (target.kind) {
     case "missing": {
       const { title } = PROVIDERS[exchange.provider];
@@ -54,19 +61,35 @@ async function simulated(exchange: Identified, facts: { readonly get: () => Prom
   return dated(await ports.simulate(exchange, known, bytes), ports.clock.wallMs());
 }
 
-function forward(exchange: Identified, { base, tls }: UrlTarget, body: Body, plain: boolean, ports: Ports): Promise<Answer> {
+function forward(exchange: Identified, target: UrlTarget, body: Body, plain: boolean, ports: Ports): Promise<Answer> {
+  const { base, identity, proxy, timeoutMs = NO_LIMIT, isBackend } = target;
+  const tls = identity?.();
+  if (tls !== undefined && "kind" in tls) return Promise.resolve(tls);
   const headers = endToEndHeaders(exchange.headers);
-  return ports.forward({
+  const request: ForwardRequest = {
     method: exchange.method,
     base,
-    target: exchange.upstreamTarget,
+    target: isBackend === true ? belowApiRoot(exchange.upstreamTarget) : exchange.upstreamTarget,
     headers: plain ? withHeader(headers, "accept-encoding", "identity") : headers,
     body,
     signal: exchange.clientGone,
     interim: exchange.interim,
     upgrade: upgradeOf(exchange),
     tls,
-  });
+    proxy,
+  };
+  return timeoutMs === NO_LIMIT ? ports.forward(request) : forwardWithin(timeoutMs, request, ports);
+}
+
+/** The limit holds until the head of the response; what follows may take its time. */
+async function forwardWithin(ms: number, request: ForwardRequest, ports: Ports): Promise<Answer> {
+  const deadline = deadlineOf(request.signal, ms, ports.clock);
+  const answer = await ports.forward({ ...request, signal: deadline.signal });
+  deadline.stop();
+  if (!deadline.isOver()) return answer;
+  if (!("kind" in answer) && answer.body !== null && !(answer.body instanceof Uint8Array)) answer.body.cancel();
+  const detail = `${new URL(request.base).host} did not begin its response within ${ms / 1_000} s (timeout in its settings)`;
+  return { kind: "failure", reason: "upstream_timeout", detail };
 }
 
 /** The answer as the client may see it: a response without hop-by-hop fields, or our own error in its place. */

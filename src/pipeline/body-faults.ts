@@ -1,10 +1,11 @@
 import type { Skipped } from "../core/event.ts";
-import type { Body, Chunks, Identified, OpenResponse } from "../core/exchange.ts";
+import type { Identified, OpenResponse } from "../core/exchange.ts";
 import type { Framing } from "../core/frame.ts";
 import { headerValue, withoutHeaders } from "../core/headers.ts";
 import type { Ports } from "../core/ports.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import { WHOLE } from "../stream/whole.ts";
+import { chunksOf } from "./helpers/bodies.ts";
 import { AS_CHUNKS, faultedBody } from "./helpers/frame-fault.ts";
 import type { Planned } from "./planned.ts";
 
@@ -36,7 +37,7 @@ export function withBodyFaults(response: OpenResponse, faults: readonly Planned[
       continue;
     }
     const running = group.map(({ fault, context }) => fault.start(context, framing));
-    const faulted = faultedBody(asChunks(body), framing, running, ports.clock, exchange.clientGone);
+    const faulted = faultedBody(chunksOf(body), framing, running, ports.clock, exchange.clientGone);
     body = faulted.body;
     waiting.push(() =>
       group.filter((_, index) => !faulted.hasActed(index)).map(({ fault }) => ({ fault: fault.name, reason: "its place never came" })),
@@ -59,17 +60,4 @@ function framingOf(response: OpenResponse, exchange: Identified, over: "frames" 
 
 function mediaType(contentType: string): string {
   return (contentType.split(";")[0] ?? "").trim().toLowerCase();
-}
-
-function asChunks(body: Exclude<Body, null>): Chunks {
-  if (!(body instanceof Uint8Array)) return body;
-  let rest: Uint8Array | undefined = body;
-  return {
-    async read() {
-      const chunk = rest;
-      rest = undefined;
-      return chunk;
-    },
-    cancel() {},
-  };
 }

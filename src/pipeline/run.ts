@@ -12,6 +12,7 @@ import { identify } from "./identify.ts";
 import { performBefore } from "./perform-before.ts";
 import { actionsBefore, plannedOf } from "./planned.ts";
 import { abandoned, delivered, NOTHING_NOTED, type Notes, recordDecisions, scripted, undelivered } from "./record.ts";
+import { adaptationOf, type Refused, type TargetSide, targetSide } from "./translate.ts";
 import { wireFaultsOf } from "./wire-faults.ts";
 
 /** The way of an exchange through all stages. The engine calls it with each request and delivers what it gives. */
@@ -33,7 +34,11 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
       const decided = await decideNow(exchange, facts, ports);
       if (decided.planned.length > 0) return await faulted(exchange, decided, facts, ports);
     }
-    const outcome = attempted(exchange, await attempt(exchange, false, facts, ports), ports);
+    const adaptation = adaptationOf(exchange, ports);
+    const outcome =
+      adaptation === undefined
+        ? attempted(exchange, await attempt(exchange, false, facts, ports), ports)
+        : await toClient(await targetSide(exchange, adaptation, await facts.get(), ports), exchange, ports);
     if (outcome === "client_gone") return abandoned(exchange, NOTHING_NOTED, ports);
     const { response, error } = outcome;
     return delivered(exchange, response, error === undefined ? NOTHING_NOTED : { ...NOTHING_NOTED, error }, ports);
@@ -48,7 +53,13 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
 /** An exchange that meets at least one fault. */
 async function faulted(exchange: Identified, { planned, decisions }: Decided, facts: Facts, ports: Ports): Promise<Delivery> {
   const known = await facts.get();
-  const faults = planned.map((plan) => plannedOf(plan, exchange, known, ports));
+  const adaptation = adaptationOf(exchange, ports);
+  const side = adaptation === undefined ? undefined : await targetSide(exchange, adaptation, known, ports);
+  // A fault on the target's side works on what the target sees, and in its dialect.
+  const target = side === undefined || "refusal" in side ? { exchange, facts: known } : side;
+  const faults = planned.map((plan) =>
+    plan.rule.side === "upstream" ? plannedOf(plan, target.exchange, target.facts, ports) : plannedOf(plan, exchange, known, ports),
+  );
   const notes: Notes = {
     ...NOTHING_NOTED,
     model: known.model,
@@ -59,6 +70,8 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
   const isUpstream = faults.some(({ rule, fault }) => fault.terminal && rule.side === "upstream");
   const before = await performBefore(actionsBefore(faults), ports.clock, exchange.clientGone);
   let outcome: Attempted;
+  /** Is it the target's answer, or one in its place? */
+  let isOfTarget = isUpstream || before === undefined;
   switch (before?.kind) {
     case "hang":
       return undelivered(exchange, "hang", notes, ports);
@@ -79,7 +92,10 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
       break;
     case undefined:
       if (exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
-      outcome = attempted(exchange, await attempt(exchange, needsPlainAnswer(faults), facts, ports), ports);
+      if (side !== undefined && "refusal" in side) {
+        outcome = { response: side.refusal, error: side.error };
+        isOfTarget = false;
+      } else outcome = await asked(side, exchange, needsPlainAnswer(faults), facts, ports);
   }
   if (outcome === "client_gone" || exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
 
@@ -96,11 +112,30 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
     outcome = attempted(exchange, await reread(exchange, script, ports), ports);
     if (outcome === "client_gone") return abandoned(exchange, notes, ports);
   }
-  const { response, error } = outcome;
-  const worked = withBodyFaults(response, faults, exchange, ports);
+  const { error } = outcome;
+  const bySide = (wanted: "client" | "upstream") => faults.filter(({ rule }) => rule.side === wanted);
+  const worked = withBodyFaults(outcome.response, bySide("upstream"), target.exchange, ports);
+  const translates = isOfTarget && error === undefined && side !== undefined && !("refusal" in side);
+  const response = translates ? await side.toClient(worked.response) : worked.response;
+  const seen = withBodyFaults(response, bySide("client"), exchange, ports);
   const onClient = wireFaultsOf(faults, "client", performing);
-  const skipped = () => [...worked.skipped(), ...(onTarget?.skipped() ?? []), ...(onClient?.skipped() ?? [])];
-  return delivered(exchange, worked.response, { ...notes, skipped, error }, ports, onClient?.script);
+  const skipped = () => [...worked.skipped(), ...seen.skipped(), ...(onTarget?.skipped() ?? []), ...(onClient?.skipped() ?? [])];
+  return delivered(exchange, seen.response, { ...notes, skipped, error }, ports, onClient?.script);
+}
+
+/** What the target says, as it says it. */
+async function asked(side: TargetSide | undefined, exchange: Identified, plain: boolean, facts: Facts, ports: Ports): Promise<Attempted> {
+  const as = side ?? { exchange, facts: await facts.get() };
+  return attempted(exchange, await attempt(as.exchange, plain, { get: () => Promise.resolve(as.facts) }, ports), ports);
+}
+
+/** What the target says, as the client is to get it. */
+async function toClient(side: TargetSide | Refused, exchange: Identified, ports: Ports): Promise<Attempted> {
+  if ("refusal" in side) return { response: side.refusal, error: side.error };
+  const answer = await attempt(side.exchange, false, { get: () => Promise.resolve(side.facts) }, ports);
+  const outcome = attempted(exchange, answer, ports);
+  if (outcome === "client_gone" || outcome.error !== undefined) return outcome;
+  return { response: await side.toClient(outcome.response), error: undefined };
 }
 
 /** Asks the rules. Reading the value, deciding and writing it back happen without a pause between them. */

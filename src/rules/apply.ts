@@ -10,6 +10,7 @@ export function applyCommand(rules: Rules, command: Command, nowMonotonicMs: num
   switch (command.kind) {
     case "list":
     case "quit":
+    case "reload":
       return rules;
     case "none":
       return { ...rules, generation, mode: undefined };

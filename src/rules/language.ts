@@ -20,13 +20,14 @@ export type RuleDraft = Pick<Rule, "fault" | "aim" | "parameters" | "side" | "te
 export type Command =
   | { readonly kind: "none" }
   | { readonly kind: "quit" }
+  | { readonly kind: "reload" }
   | { readonly kind: "mode"; readonly draft: RuleDraft }
   | { readonly kind: "add"; readonly draft: RuleDraft }
   | { readonly kind: "list" }
   | { readonly kind: "remove"; readonly id: string }
   | { readonly kind: "clear" };
 
-export const WORD_COMMANDS = ["n", "q", "add", "ls", "rm", "clear"] as const;
+export const WORD_COMMANDS = ["n", "q", "add", "ls", "rm", "clear", "reload"] as const;
 
 /** Keys that every fault takes, with what `faults` says of them. */
 export const COMMON_KEYS: Readonly<Record<string, string>> = {
@@ -56,6 +57,8 @@ export function parseCommand(text: string): Command | InputError {
     case "q":
     case "quit":
       return alone(first, rest, { kind: "quit" });
+    case "reload":
+      return alone(first, rest, { kind: "reload" });
     case "ls":
       return alone(first, rest, { kind: "list" });
     case "clear":

@@ -8,7 +8,7 @@ import { probe } from "./control-client.ts";
 import type { Daemon } from "./daemon.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkSocketFile, codeOf, type Environment, socketName, socketPathFor } from "./socket-path.ts";
-import { rulesStatus, statusOf } from "./status.ts";
+import { rulesStatus, type Status } from "./status.ts";
 
 export type ControlServer = {
   readonly path: string;
@@ -22,19 +22,27 @@ const BODY_BYTES_MAX = 6 * COMMAND_CHARACTERS_MAX + 1_024;
 /** Running answers get this long when the socket is closed. */
 const LAST_ANSWERS_MS_MAX = 200;
 
-/** Opens the control socket of a daemon whose port is open. `quit` is called when a command asks for the end. */
+/** What commands ask of whoever holds the daemon. */
+export type ControlActions = {
+  readonly quit: () => void;
+  /** What it came to, as JSON. */
+  readonly reload: () => object | InputError;
+  readonly status: (socket: string) => Status;
+};
+
+/** Opens the control socket of a daemon whose port is open. */
 export async function openControlServer(
   daemon: Daemon,
   settings: Settings,
   environment: Environment,
-  quit: () => void,
+  actions: ControlActions,
 ): Promise<ControlServer | InputError> {
   const path = socketPathFor(settings.socket, socketName(daemon.port, settings.reusePort, process.pid), environment);
   if (isInputError(path)) return path;
   const mistake = await makeRoom(path);
   if (mistake !== undefined) return mistake;
   const over = new AbortController();
-  const routes = controlRoutes(daemon, settings, path, quit, over.signal);
+  const routes = controlRoutes(daemon, path, actions, over.signal);
   // The file is made by listening, and must never be open to others, not for a moment.
   const umask = process.umask(0o177);
   try {
@@ -93,12 +101,17 @@ async function answer(request: Request, routes: Routes): Promise<Response> {
   return failure(405, `${url.pathname} takes ${allow}`, { allow });
 }
 
-function controlRoutes(daemon: Daemon, settings: Settings, path: string, quit: () => void, over: AbortSignal): Routes {
-  const status = () => Response.json(statusOf(daemon, settings, path));
+function controlRoutes(daemon: Daemon, path: string, { quit, ...actions }: ControlActions, over: AbortSignal): Routes {
+  const status = () => Response.json(actions.status(path));
+  const reload = (done: (reloaded: object) => Response): Response => {
+    const reloaded = actions.reload();
+    return isInputError(reloaded) ? failure(400, reloaded.message) : done(reloaded);
+  };
   const rules = () => Response.json({ rules: rulesStatus(daemon.rules()) });
   const perform = (text: string, done: () => Response): Response => {
     const result = daemon.command(text);
     if (isInputError(result)) return failure(400, result.message);
+    if (result.command.kind === "reload") return reload(done);
     const response = done();
     if (result.command.kind === "quit") quit();
     return response;
@@ -145,6 +158,7 @@ function controlRoutes(daemon: Daemon, settings: Settings, path: string, quit: (
         },
       },
     },
+    { path: /^\/v1\/reload$/, methods: { POST: () => reload((reloaded) => Response.json(reloaded)) } },
     {
       path: /^\/v1\/shutdown$/,
       methods: {

@@ -1,11 +1,12 @@
+import { SETTING_ROWS } from "../config/schema.ts";
 import type { Settings } from "../config/settings.ts";
 import { type InputError, isInputError } from "../core/errors.ts";
 import type { FaultproxyEvent } from "../core/event.ts";
 import { DRAIN_MS_MAX } from "../core/limits.ts";
-import type { Ports, Target } from "../core/ports.ts";
+import type { Ports } from "../core/ports.ts";
 import type { ProviderName } from "../core/provider.ts";
 import { NO_RULES, type Rules } from "../core/rule.ts";
-import type { Engine, ListenAddress, Listener } from "../engines/engine.ts";
+import type { Engine } from "../engines/engine.ts";
 import { SERVE_ENGINE } from "../engines/serve/index.ts";
 import { createWireEngine } from "../engines/wire/index.ts";
 import { createPipeline } from "../pipeline/run.ts";
@@ -13,12 +14,12 @@ import { applyCommand } from "../rules/apply.ts";
 import { type Command, parseCommand } from "../rules/language.ts";
 import { needsRawSockets } from "../rules/raw-sockets.ts";
 import { createSimulator } from "../simulator/simulator.ts";
+import { type ChangedSettings, changedSettings } from "./changed-settings.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
-import { handedSockets, type SocketAddress } from "./handed-sockets.ts";
-import { originOf, type Scheme } from "./origin.ts";
+import { openListeners } from "./listeners.ts";
+import type { Scheme } from "./origin.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
-import { removeStale } from "./stale-socket.ts";
-import { targetsOf } from "./targets.ts";
+import { type Targets, targetsOf } from "./targets.ts";
 import { serverCertificate } from "./tls-identity.ts";
 import { withoutContentCoding } from "./without-content-coding.ts";
 
@@ -35,7 +36,9 @@ export type Daemon = {
   readonly addresses: readonly string[];
   /** Provider ports that were opened beside the main one. */
   readonly providerPorts: Partial<Readonly<Record<ProviderName, number>>>;
-  readonly targets: Readonly<Record<ProviderName, Target>>;
+  readonly targets: () => Targets;
+  /** Other settings in place of those that it runs by, as far as that can be done while it runs. Exchanges keep those that they began with. */
+  readonly reconfigure: (settings: Settings) => ChangedSettings | InputError;
   readonly rules: () => Rules;
   /** Reads and performs one command. `quit` and `list` change nothing; the caller acts on them. A mistake changes nothing. */
   readonly command: (text: string) => { readonly command: Command; readonly rules: Rules } | InputError;
@@ -45,7 +48,7 @@ export type Daemon = {
   readonly stop: (breakOff: boolean) => Promise<void>;
 };
 
-function engineOf(settings: Settings, environment: Readonly<Record<string, string | undefined>>): Engine {
+function engineOf(settings: Settings, environment: Environment): Engine {
   if (settings.engine === "serve") return SERVE_ENGINE;
   return createWireEngine({
     environment,
@@ -56,14 +59,17 @@ function engineOf(settings: Settings, environment: Readonly<Record<string, strin
   });
 }
 
-/** Puts settings, engine, pipeline and stores together and opens the ports. */
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Puts settings, engine, pipeline and stores together and opens the ports. `warn` is told what goes on and should not. */
 export async function startDaemon(
   settings: Settings,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
+  warn: (text: string) => void,
 ): Promise<Daemon | InputError> {
   const engine = engineOf(settings, environment);
-  const targets = targetsOf(settings, environment);
-  if (isInputError(targets)) return targets;
+  const firstTargets = targetsOf(settings, environment, warn);
+  if (isInputError(firstTargets)) return firstTargets;
   const certificate = serverCertificate(settings);
   if (isInputError(certificate)) return certificate;
   const scheme = certificate === undefined ? "http" : "https";
@@ -89,119 +95,95 @@ export async function startDaemon(
     if (isInputError(started)) return started;
   }
 
-  const ports: Ports = {
-    clock: REAL_CLOCK,
-    seed,
-    defaultProvider: settings.defaultProvider,
-    targets,
-    rules: {
-      get: () => rules,
-      set: (next) => {
-        rules = next;
-      },
-    },
-    forward: engine.forward,
-    wire: engine.wire,
-    simulate: createSimulator({ ...settings, scheme }, REAL_CLOCK),
-    withoutContentCoding,
-    record(event: FaultproxyEvent) {
-      if (event.type === "decision" && event.injected) injections++;
-      if (event.type === "exchange") {
-        running--;
-        injections -= event.skipped.length;
-      }
-      events.add(event);
-    },
-  };
-  const pipeline = createPipeline(ports);
-  const listeners: Listener[] = [];
-  /** Undefined once opened; whatever was opened before a mistake is closed. */
-  const open = async (
-    address: ListenAddress,
-    provider: ProviderName | undefined,
-    setting: string,
-    isTcp = address.kind === "tcp",
-  ): Promise<Listener | InputError> => {
-    const mistake = address.kind === "unix" ? await removeStale(address.path, setting) : undefined;
-    const listener =
-      mistake ??
-      engine.listen({
-        address,
-        certificate: isTcp ? certificate : undefined,
-        reusePort: settings.reusePort,
-        setting,
-        provider,
-        nextId: () => ++requests,
-        handle(received) {
-          running++;
-          return pipeline(received);
+  const pipelineOf = (current: Settings, targets: Targets, forward: Engine["forward"]) => {
+    const ports: Ports = {
+      clock: REAL_CLOCK,
+      seed,
+      defaultProvider: current.defaultProvider,
+      targets,
+      rules: {
+        get: () => rules,
+        set: (next) => {
+          rules = next;
         },
-      });
-    if (!isInputError(listener)) listeners.push(listener);
-    else for (const opened of listeners) void opened.stop(true);
-    return listener;
+      },
+      forward,
+      wire: engine.wire,
+      simulate: createSimulator({ ...current, scheme }, REAL_CLOCK),
+      withoutContentCoding,
+      record(event: FaultproxyEvent) {
+        if (event.type === "decision" && event.injected) injections++;
+        if (event.type === "exchange") {
+          running--;
+          injections -= event.skipped.length;
+        }
+        events.add(event);
+      },
+    };
+    return createPipeline(ports);
+  };
+  let current = settings;
+  let targets = firstTargets;
+  let pipeline = pipelineOf(current, targets, engine.forward);
+
+  const reconfigure: Daemon["reconfigure"] = (next) => {
+    const nextTargets = targetsOf(next, environment, warn);
+    if (isInputError(nextTargets)) return nextTargets;
+    const changed = changedSettings(current, next);
+    if (changed.applied.length > 0) {
+      targets = nextTargets;
+      // Kept connections of the engine before this one end by themselves.
+      pipeline = pipelineOf(next, targets, engineOf({ ...next, engine: settings.engine }, environment).forward);
+    }
+    // What waits for the next start is told each time.
+    current = { ...next, ...atStart(settings) };
+    return changed;
   };
 
-  const handed = handedSockets(environment, process.pid);
-  const handedMain = handed.find(({ at, provider }) => at?.kind === "tcp" && provider === undefined)?.at;
-  let main: { readonly host: string; readonly port: number } | undefined = handedMain?.kind === "tcp" ? handedMain : undefined;
-  const addresses: string[] = [];
-  const providerPorts: Partial<Record<ProviderName, number>> = {};
-  /** A provider's clients are told its own port, which they join to the host that all are told. */
-  const note = (at: SocketAddress | undefined, provider: ProviderName | undefined) => {
-    if (provider === undefined && at === main) return;
-    const shown = at === undefined ? "a socket that was handed over" : at.kind === "unix" ? `unix:${at.path}` : originOf({ scheme, ...at });
-    addresses.push(provider === undefined ? shown : `${provider} ${shown}`);
-    if (provider !== undefined && at?.kind === "tcp" && at.host === (main?.host ?? settings.host)) providerPorts[provider] ??= at.port;
-  };
-  for (const { fd, provider, at } of handed) {
-    const listener = await open({ kind: "fd", fd }, provider, "the socket unit", at?.kind !== "unix");
-    if (isInputError(listener)) return listener;
-    note(at, provider);
-  }
-  if (handed.length === 0) {
-    const listener = await open({ kind: "tcp", host: settings.host, port: settings.port }, undefined, "--port");
-    if (isInputError(listener)) return listener;
-    main = { host: settings.host, port: listener.port ?? settings.port };
-    for (const [provider, port] of Object.entries(settings.providerPorts) as [ProviderName, number][]) {
-      const listener = await open({ kind: "tcp", host: settings.host, port }, provider, `providers.${provider}.port`);
-      if (isInputError(listener)) return listener;
-      providerPorts[provider] = listener.port ?? port;
-    }
-  }
-  for (const { address, provider } of settings.listen) {
-    const listener = await open(address, provider, "--listen");
-    if (isInputError(listener)) return listener;
-    note(address.kind === "unix" ? address : { ...address, port: listener.port ?? address.port }, provider);
-  }
+  const listening = await openListeners({
+    engine,
+    settings,
+    environment,
+    certificate,
+    nextId: () => ++requests,
+    handle(received) {
+      running++;
+      return pipeline(received);
+    },
+  });
+  if (isInputError(listening)) return listening;
 
   let drained: Promise<void> | undefined;
-  const breakOffAll = async () => {
-    await Promise.all(listeners.map((listener) => listener.stop(true)));
-  };
   const drain = async () => {
     const late = new AbortController();
-    const ended = Promise.all(listeners.map((listener) => listener.stop(false)));
-    await Promise.race([ended, REAL_CLOCK.sleep(DRAIN_MS_MAX, late.signal).then(breakOffAll)]);
+    await Promise.race([listening.stop(false), REAL_CLOCK.sleep(DRAIN_MS_MAX, late.signal).then(() => listening.stop(true))]);
     late.abort();
   };
+  const { host, port, addresses, providerPorts } = listening;
   return {
     scheme,
-    host: main?.host ?? settings.host,
-    port: main?.port ?? 0,
+    host,
+    port,
     addresses,
     seed,
     startedWallMs: REAL_CLOCK.wallMs(),
     providerPorts,
-    targets,
+    targets: () => targets,
+    reconfigure,
     rules: () => rules,
     command,
     counts: () => ({ requests, injections, running }),
     events,
     async stop(breakOff) {
       drained ??= drain();
-      if (breakOff) await breakOffAll();
+      if (breakOff) await listening.stop(true);
       await drained;
     },
   };
+}
+
+/** The settings that only a start looks at. */
+function atStart(settings: Settings): Partial<Settings> {
+  const rows = SETTING_ROWS.filter(([, { onlyAtStart }]) => onlyAtStart).map(([name]) => [name, settings[name]]);
+  return { ...Object.fromEntries(rows), providerPorts: settings.providerPorts };
 }

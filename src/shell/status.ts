@@ -1,5 +1,6 @@
 import { BUILD_INFO } from "../config/build-info.ts";
 import type { Settings } from "../config/settings.ts";
+import type { DialectName } from "../core/dialect.ts";
 import type { Target } from "../core/ports.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import type { Rule, Rules } from "../core/rule.ts";
@@ -31,6 +32,8 @@ export type Status = {
   readonly origin: string;
   /** Where it listens beside that, for people. */
   readonly addresses: readonly string[];
+  /** Path of the configuration file; null where none was found. */
+  readonly config: string | null;
   /** Null where there is no control socket. */
   readonly socket: string | null;
   readonly seed: number;
@@ -45,13 +48,16 @@ export type Status = {
   readonly injections: number;
   readonly running: number;
   readonly uptimeSeconds: number;
-  readonly providers: Readonly<Record<ProviderName, PlainTarget & { readonly port: number | null }>>;
+  readonly providers: Readonly<Record<ProviderName, PlainTarget & { readonly port: number | null; readonly dialect: DialectName | null }>>;
 };
 
 /** A target without what it takes to be let in. */
-type PlainTarget = Exclude<Target, { kind: "url" }> | { readonly kind: "url"; readonly base: string };
+type PlainTarget =
+  | { readonly kind: "url"; readonly base: string }
+  | { readonly kind: "simulated" }
+  | { readonly kind: "missing"; readonly variable: string };
 
-export function statusOf(daemon: Daemon, settings: Settings, socket: string | undefined): Status {
+export function statusOf(daemon: Daemon, settings: Pick<Settings, "engine">, file: string | undefined, socket: string | undefined): Status {
   const { scheme, host, port, seed } = daemon;
   const rules = daemon.rules();
   return {
@@ -62,6 +68,7 @@ export function statusOf(daemon: Daemon, settings: Settings, socket: string | un
     port,
     origin: originOf(daemon),
     addresses: daemon.addresses,
+    config: file ?? null,
     socket: socket ?? null,
     seed,
     engine: settings.engine,
@@ -71,14 +78,29 @@ export function statusOf(daemon: Daemon, settings: Settings, socket: string | un
     ...daemon.counts(),
     uptimeSeconds: Math.round((Date.now() - daemon.startedWallMs) / 100) / 10,
     providers: Object.fromEntries(
-      PROVIDER_NAMES.map((name) => [name, { ...withoutIdentity(daemon.targets[name]), port: daemon.providerPorts[name] ?? null }]),
+      PROVIDER_NAMES.map((name) => [
+        name,
+        { ...plainTarget(daemon.targets()[name]), port: daemon.providerPorts[name] ?? null, dialect: dialectOf(daemon.targets()[name]) },
+      ]),
     ) as Status["providers"],
   };
 }
 
+/** The one dialect that it speaks; null where it is asked in any. */
+function dialectOf(target: Target): DialectName | null {
+  return target.kind === "missing" ? null : (target.adaptation?.dialect ?? null);
+}
+
 /** A private key is told to nobody. */
-function withoutIdentity(target: Target): PlainTarget {
-  return target.kind === "url" ? { kind: target.kind, base: target.base } : target;
+function plainTarget(target: Target): PlainTarget {
+  switch (target.kind) {
+    case "url":
+      return { kind: target.kind, base: target.base };
+    case "simulated":
+      return { kind: target.kind };
+    case "missing":
+      return target;
+  }
 }
 
 /** The mode, where there is one, and the rules beside it, in the order they are asked. */

@@ -1,29 +1,38 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
-import type { Settings, TlsSetting } from "../config/settings.ts";
+import type { Settings } from "../config/settings.ts";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/exchange.ts";
-import type { ProviderName } from "../core/provider.ts";
 import type { ServerCertificate } from "../engines/engine.ts";
 import { codeOf } from "./socket-path.ts";
 
-/** Reads the files of a provider's TLS settings and finds that they fit; a mistake names the setting and the file, never what is in it. */
-export function tlsIdentity(provider: ProviderName, { certFile, keyFile, caFile, serverName }: TlsSetting): TlsIdentity | InputError {
+/** The files of a target's table, and its name for messages. */
+export type IdentityFiles = { readonly table: string } & {
+  readonly [Name in "certFile" | "keyFile" | "caFile"]: string | undefined;
+};
+
+export type ReadIdentity = {
+  readonly identity: TlsIdentity;
+  /** Of the client certificate; Unix time. */
+  readonly validity: { readonly fromMs: number; readonly toMs: number } | undefined;
+};
+
+/** Reads a target's files and finds that they fit; a mistake names the setting and the file, never what is in it. */
+export function identityOfFiles({ table, certFile, keyFile, caFile }: IdentityFiles): ReadIdentity | InputError {
   // The file has both or none.
   const pair =
     certFile === undefined || keyFile === undefined
       ? undefined
-      : readPair(
-          { setting: `providers.${provider}.cert_file`, path: certFile },
-          { setting: `providers.${provider}.key_file`, path: keyFile },
-        );
+      : readPair({ setting: `${table}.auth.cert_file`, path: certFile }, { setting: `${table}.auth.key_file`, path: keyFile });
   if (isInputError(pair)) return pair;
-  const ca = caFile === undefined ? undefined : readCertificates(`providers.${provider}.ca_file`, caFile);
+  const ca = caFile === undefined ? undefined : readCertificates({ setting: `${table}.auth.ca_file`, path: caFile });
   if (isInputError(ca)) return ca;
-  const files = { ...pair, ...(ca === undefined ? {} : { ca: ca.pem }) };
-  const mistake = unusable(`providers.${provider}: its certificates`, files);
-  return mistake ?? { ...files, ...(serverName === undefined ? {} : { serverName }) };
+  const { first, ...files } = { first: undefined, ...pair, ...(ca === undefined ? {} : { ca: ca.pem }) };
+  const mistake = unusable(`${table}.auth: its certificates`, files);
+  if (mistake !== undefined) return mistake;
+  const validity = first === undefined ? undefined : { fromMs: Date.parse(first.validFrom), toMs: Date.parse(first.validTo) };
+  return { identity: certFile === undefined ? files : { ...files, certFile }, validity };
 }
 
 /** The same for what clients get to see; undefined where TLS is not asked for. */
@@ -36,19 +45,21 @@ export function serverCertificate({
   if (tlsCertFile === undefined)
     return inputError("--tls-key needs --tls-cert beside it (or FAULTPROXY_TLS_CERT, or tls_cert in the file)");
   const pair = readPair({ setting: "--tls-cert", path: tlsCertFile }, { setting: "--tls-key", path: tlsKeyFile });
-  return isInputError(pair) ? pair : (unusable(`--tls-cert: the certificates in ${tlsCertFile}`, pair) ?? pair);
+  if (isInputError(pair)) return pair;
+  const { cert, key } = pair;
+  return unusable(`--tls-cert: the certificates in ${tlsCertFile}`, { cert, key }) ?? { cert, key };
 }
 
 type Named = { readonly setting: string; readonly path: string };
 
-function readPair(certFile: Named, keyFile: Named): ServerCertificate | InputError {
-  const cert = readCertificates(certFile.setting, certFile.path);
+function readPair(certFile: Named, keyFile: Named): (ServerCertificate & { readonly first: X509Certificate }) | InputError {
+  const cert = readCertificates(certFile);
   if (isInputError(cert)) return cert;
-  const key = readKey(keyFile.setting, keyFile.path);
+  const key = readKey(keyFile);
   if (isInputError(key)) return key;
   if (!cert.first.checkPrivateKey(key.key))
     return inputError(`${keyFile.setting}: ${keyFile.path} is not the key of the first certificate in ${certFile.path}`);
-  return { cert: cert.pem, key: key.pem };
+  return { cert: cert.pem, key: key.pem, first: cert.first };
 }
 
 function unusable(what: string, files: Partial<ServerCertificate> & { readonly ca?: string }): InputError | undefined {
@@ -62,8 +73,8 @@ function unusable(what: string, files: Partial<ServerCertificate> & { readonly c
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-function readCertificates(setting: string, path: string): { readonly pem: string; readonly first: X509Certificate } | InputError {
-  const pem = readText(setting, path);
+function readCertificates({ setting, path }: Named): { readonly pem: string; readonly first: X509Certificate } | InputError {
+  const pem = readText({ setting, path });
   if (isInputError(pem)) return pem;
   let first: X509Certificate | undefined;
   try {
@@ -77,8 +88,8 @@ function readCertificates(setting: string, path: string): { readonly pem: string
   return first === undefined ? inputError(`${setting}: ${path} holds no certificate in PEM form`) : { pem, first };
 }
 
-function readKey(setting: string, path: string): { readonly pem: string; readonly key: KeyObject } | InputError {
-  const pem = readText(setting, path);
+function readKey({ setting, path }: Named): { readonly pem: string; readonly key: KeyObject } | InputError {
+  const pem = readText({ setting, path });
   if (isInputError(pem)) return pem;
   try {
     return { pem, key: createPrivateKey(pem) };
@@ -89,10 +100,21 @@ function readKey(setting: string, path: string): { readonly pem: string; readonl
   }
 }
 
-function readText(setting: string, path: string): string | InputError {
+function readText({ setting, path }: Named): string | InputError {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    return inputError(`${setting}: cannot read ${path} (${codeOf(error)})`);
+    return inputError(`${setting}: cannot read ${path} (${codeOf(error)})${adviceFor(codeOf(error), path)}`);
   }
+}
+
+/** Certificates there come with the registration of the machine. */
+const OF_REGISTRATION = "/etc/pki/consumer/";
+
+function adviceFor(code: string, path: string): string {
+  if (code === "EACCES" || code === "EPERM") return "; let the user that faultproxy runs as read it";
+  if (code !== "ENOENT") return "";
+  return path.startsWith(OF_REGISTRATION)
+    ? "; register this system (subscription-manager register), or name another file"
+    : "; put it there (a machine that gets it by registration must be registered first), or name another file";
 }

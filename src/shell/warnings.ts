@@ -2,15 +2,16 @@ import type { Settings } from "../config/settings.ts";
 import type { Target } from "../core/ports.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import { originOf } from "../engines/wire/origin.ts";
+import { hasIdentity } from "./targets.ts";
 
 /** What was understood and yet will not work as it was meant: one sentence each, without credentials. */
 export function warningsOf(
-  settings: Pick<Settings, "engine" | "tls" | "headTimeoutMs" | "idleTimeoutMs">,
+  settings: Pick<Settings, "engine" | "targets" | "headTimeoutMs" | "idleTimeoutMs" | "workers" | "upstreams" | "backend">,
   targets: Readonly<Record<ProviderName, Target>>,
   environment: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
   const ofEngine = settings.engine === "wire" ? unusableProxies(targets, environment) : unusedTimeouts(settings);
-  return [...ofEngine, ...unusedCertificates(settings, targets)];
+  return [...ofEngine, ...unusedCertificates(settings, targets), ...missingIdentities(targets), ...uselessWorkers(settings)];
 }
 
 function unusedTimeouts({ headTimeoutMs, idleTimeoutMs }: Pick<Settings, "headTimeoutMs" | "idleTimeoutMs">): readonly string[] {
@@ -28,7 +29,7 @@ function unusableProxies(
   for (const name of PROVIDER_NAMES) {
     const target = targets[name];
     if (target.kind !== "url") continue;
-    const { mistake, authority } = originOf(target.base, target.tls, environment);
+    const { mistake, authority } = originOf(target.base, undefined, environment, target.proxy);
     if (mistake !== undefined) hosts.set(mistake, [...(hosts.get(mistake) ?? []), authority]);
   }
   return [...hosts].map(
@@ -36,10 +37,35 @@ function unusableProxies(
   );
 }
 
-function unusedCertificates({ tls }: Pick<Settings, "tls">, targets: Readonly<Record<ProviderName, Target>>): readonly string[] {
-  return PROVIDER_NAMES.flatMap((name) => {
+function unusedCertificates(
+  { targets: settings, upstreams, backend }: Pick<Settings, "targets" | "upstreams" | "backend">,
+  targets: Readonly<Record<ProviderName, Target>>,
+): readonly string[] {
+  const ofProviders = PROVIDER_NAMES.flatMap((name) => {
     const target = targets[name];
-    if (tls[name] === undefined || target.kind !== "url" || target.tls !== undefined) return [];
+    const isUsed = target.kind !== "url" || target.identity !== undefined || target.isBackend === true;
+    if (isUsed || settings[name] === undefined || !hasIdentity(settings[name])) return [];
     return [`providers.${name}: ${target.base} is no https:// address; certificates and server name are not used`];
   });
+  const isPlain = backend?.toLowerCase().startsWith("http:") === true && settings.backend !== undefined && hasIdentity(settings.backend);
+  const isNeverAsked = backend !== undefined && PROVIDER_NAMES.every((name) => upstreams[name] !== undefined);
+  return [
+    ...ofProviders,
+    ...(isPlain ? ["backend: its endpoint is no https:// address; certificates and server name are not used"] : []),
+    ...(isNeverAsked ? ["backend: every provider has an upstream of its own; the backend is never asked"] : []),
+  ];
+}
+
+/** A certificate may come later, with the registration of a machine: requests are refused until it does. */
+function missingIdentities(targets: Readonly<Record<ProviderName, Target>>): readonly string[] {
+  const details = PROVIDER_NAMES.flatMap((name) => {
+    const target = targets[name];
+    const identity = target.kind === "url" ? target.identity?.() : undefined;
+    return identity !== undefined && "kind" in identity ? [identity.detail] : [];
+  });
+  return [...new Set(details)].map((detail) => `${detail}. Requests that need it get a 502 until then`);
+}
+
+function uselessWorkers({ workers }: Pick<Settings, "workers">): readonly string[] {
+  return workers === 1 ? [] : [`server.workers = ${workers} changes nothing: one process serves all requests at once`];
 }

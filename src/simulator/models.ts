@@ -1,10 +1,12 @@
 import { percentDecoded } from "../core/percent-decoded.ts";
 import type { EndpointRequest } from "./endpoints.ts";
 
+export type ModelsRequest = Pick<EndpointRequest, "exchange" | "provider" | "createdSeconds">;
+
 const CONTEXT_TOKENS = 200_000;
 const OUTPUT_TOKENS = 65_536;
 
-export function modelList(request: EndpointRequest): unknown {
+export function modelList(request: ModelsRequest): unknown {
   const names = request.provider.models;
   const data = names.map((name) => modelOf(request, name));
   switch (formOf(request)) {
@@ -21,7 +23,7 @@ export function modelList(request: EndpointRequest): unknown {
   }
 }
 
-export function oneModel(request: EndpointRequest, segment: string): unknown {
+export function oneModel(request: ModelsRequest, segment: string): unknown {
   const name = percentDecoded(segment);
   const form = formOf(request);
   return form === "openrouter" && name.endsWith("/endpoints")
@@ -32,14 +34,14 @@ export function oneModel(request: EndpointRequest, segment: string): unknown {
 type Form = "openai" | "anthropic" | "google" | "openrouter" | "databricks";
 
 /** Some providers serve OpenAI's list as well, under a path of its own. */
-function formOf({ exchange, provider }: EndpointRequest): Form {
+function formOf({ exchange, provider }: ModelsRequest): Form {
   if (exchange.path.startsWith("/api/2.0/")) return "databricks";
   if (provider.name === "google") return exchange.path.startsWith("/v1beta/openai/") ? "openai" : "google";
   if (provider.name === "anthropic" || provider.name === "openrouter") return provider.name;
   return "openai";
 }
 
-function modelOf(request: EndpointRequest, name: string): unknown {
+function modelOf(request: ModelsRequest, name: string): unknown {
   const created = request.createdSeconds;
   switch (formOf(request)) {
     case "openai":

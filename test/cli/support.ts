@@ -17,7 +17,7 @@ export function cleanEnvironment(more: Readonly<Record<string, string>> = {}): R
         name,
       ),
   );
-  return { ...Object.fromEntries(kept), ...more };
+  return { ...Object.fromEntries(kept), XDG_CONFIG_HOME: "/nonexistent", ...more };
 }
 
 function spawn(words: readonly string[], { environment = {}, calledAs = "faultproxy" }: Options, stdin: "pipe" | "ignore") {

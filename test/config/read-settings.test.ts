@@ -1,16 +1,19 @@
 import { describe, expect, test } from "bun:test";
-import { readSettings, type SettingsSources } from "../../src/config/read-settings.ts";
+import { readConfiguration, type SettingsSources } from "../../src/config/read-settings.ts";
 import { SETTING_ROWS } from "../../src/config/schema.ts";
 import type { Settings } from "../../src/config/settings.ts";
 import { inputError, isInputError } from "../../src/core/errors.ts";
 
-type Case = Partial<Omit<SettingsSources, "readFile">> & { readonly toml?: string };
+type Case = Partial<Omit<SettingsSources, "files">> & { readonly toml?: string };
 
 function read({ toml, ...sources }: Case): Settings | string {
   const options = { ...sources.options, ...(toml === undefined ? {} : { config: "test.toml" }) };
-  const readFile = (path: string) => (path === "test.toml" && toml !== undefined ? toml : inputError(`cannot read ${path}`));
-  const settings = readSettings({ environment: {}, ...sources, options, readFile });
-  return isInputError(settings) ? settings.message : settings;
+  const files = {
+    read: (path: string) => (path === "test.toml" && toml !== undefined ? toml : inputError(`cannot read ${path}`)),
+    readIfThere: () => undefined,
+  };
+  const configuration = readConfiguration({ environment: {}, ...sources, options, files });
+  return isInputError(configuration) ? configuration.message : configuration.settings;
 }
 
 function good(sources: Case): Settings {
@@ -48,12 +51,12 @@ describe("precedence", () => {
   });
 
   test("the file is named by FAULTPROXY_CONFIG too", () => {
-    const settings = readSettings({
+    const configuration = readConfiguration({
       options: {},
       environment: { FAULTPROXY_CONFIG: "/x.toml" },
-      readFile: (path) => `seed = ${path.length}`,
+      files: { read: (path) => `seed = ${path.length}`, readIfThere: () => "seed = 1" },
     });
-    expect(settings).toMatchObject({ seed: 7 });
+    expect(configuration).toMatchObject({ settings: { seed: 7 }, file: "/x.toml" });
   });
 });
 
@@ -108,10 +111,12 @@ server_name = "x"
     tokens: 7,
     upstreams: { openai: "https://host" },
     providerPorts: { openai: 2 },
-    tls: {
+    backend: undefined,
+    targets: {
       openai: { certFile: "/c.pem", keyFile: "/k.pem", caFile: "/a.pem", serverName: "inner.example" },
-      google: { certFile: undefined, keyFile: undefined, caFile: undefined, serverName: "x" },
+      google: { serverName: "x" },
     },
+    workers: 1,
     listen: [
       { address: { kind: "tcp", host: "127.0.0.1", port: 1 }, provider: undefined },
       { address: { kind: "unix", path: "/a.sock" }, provider: "google" },

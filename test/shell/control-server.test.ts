@@ -5,7 +5,7 @@ import { isInputError } from "../../src/core/errors.ts";
 import { askDaemon, findDaemon, isUnreachable, openAnswer } from "../../src/shell/control-client.ts";
 import { type ControlServer, openControlServer } from "../../src/shell/control-server.ts";
 import { type Daemon, startDaemon } from "../../src/shell/daemon.ts";
-import type { Status } from "../../src/shell/status.ts";
+import { type Status, statusOf } from "../../src/shell/status.ts";
 import { settings, temporaryFolder, until } from "./support.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -14,9 +14,13 @@ const running: { readonly daemon: Daemon; readonly control: ControlServer | unde
 let quits = 0;
 
 async function start(path = socket): Promise<Daemon | string> {
-  const daemon = await startDaemon(settings(), {});
+  const daemon = await startDaemon(settings(), {}, () => {});
   if (isInputError(daemon)) return daemon.message;
-  const control = await openControlServer(daemon, settings({ socket: path }), {}, () => quits++);
+  const control = await openControlServer(daemon, settings({ socket: path }), {}, {
+    quit: () => quits++,
+    reload: () => ({ file: "a.toml", applied: [], atNextStart: [] }),
+    status: (opened) => statusOf(daemon, settings(), undefined, opened),
+  });
   running.push({ daemon, control: isInputError(control) ? undefined : control });
   return isInputError(control) ? control.message : daemon;
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readSettings } from "../../src/config/read-settings.ts";
+import { readConfiguration } from "../../src/config/read-settings.ts";
 import type { Settings } from "../../src/config/settings.ts";
 import { isInputError } from "../../src/core/errors.ts";
 import type { ExchangeEvent } from "../../src/core/event.ts";
@@ -14,9 +14,10 @@ export function temporaryFolder(): { readonly path: string; readonly remove: () 
 
 /** Settings of a simulated daemon on a free port. */
 export function settings(changes: Partial<Settings> = {}): Settings {
-  const read = readSettings({ options: { port: "0", simulate: true, stdin: false }, environment: {}, readFile: () => "" });
+  const files = { read: () => "", readIfThere: () => undefined };
+  const read = readConfiguration({ options: { port: "0", simulate: true, stdin: false }, environment: {}, files });
   if (isInputError(read)) throw new Error(read.message);
-  return { ...read, ...changes };
+  return { ...read.settings, ...changes };
 }
 
 export function exchangeEvent(id: number, changes: Partial<ExchangeEvent> = {}): ExchangeEvent {

@@ -5,7 +5,7 @@ import { targetsOf } from "../../src/shell/targets.ts";
 import { warningsOf } from "../../src/shell/warnings.ts";
 import { settings } from "./support.ts";
 
-const TLS = { certFile: undefined, keyFile: undefined, caFile: undefined, serverName: "x" };
+const TLS = { serverName: "x" };
 const LOCAL = Object.fromEntries(
   ["openai", "anthropic", "google", "openrouter", "tetrate", "databricks"].map((name) => [name, "http://127.0.0.1:1"]),
 );
@@ -25,12 +25,12 @@ test.each<[string, Partial<Settings>, Record<string, string>, readonly string[]]
   ["one that cannot, where fetch reads the variables", { engine: "serve" }, { ALL_PROXY: "socks5://a:1" }, []],
   [
     "certificates for a target without TLS",
-    { upstreams: LOCAL, tls: { openai: TLS } },
+    { upstreams: LOCAL, targets: { openai: TLS } },
     {},
     ["providers.openai: http://127.0.0.1:1 is no https:// address; certificates and server name are not used"],
   ],
-  ["certificates for a target with TLS", { tls: { openai: TLS } }, {}, []],
-  ["certificates for a target that is built in", { simulate: true, tls: { openai: TLS } }, {}, []],
+  ["certificates for a target with TLS", { targets: { openai: TLS } }, {}, []],
+  ["certificates for a target that is built in", { simulate: true, targets: { openai: TLS } }, {}, []],
   [
     "timeouts that the engine does not have",
     { simulate: true, engine: "serve", idleTimeoutMs: 1 },

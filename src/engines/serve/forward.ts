@@ -9,7 +9,7 @@ const STATUS_MAX = 599;
 /** `host` is the target's; `expect` was answered when the body was read. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set(["host", "expect"]);
 
-type FetchOptions = RequestInit & { readonly decompress: boolean; readonly timeout: boolean; tls?: TlsIdentity };
+type FetchOptions = RequestInit & { readonly decompress: boolean; readonly timeout: boolean; tls?: TlsIdentity; proxy?: string };
 
 /** Sends the request with `fetch`: nothing followed, nothing decoded, no idle timeout. */
 export async function forward(request: ForwardRequest): Promise<OpenResponse | ForwardFailure> {
@@ -25,6 +25,7 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
   };
   // Connections of different identities are kept apart.
   if (request.tls !== undefined) options.tls = request.tls;
+  if (request.proxy !== undefined) options.proxy = request.proxy;
   if (body !== null) options.body = body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : streamForFetch(body);
   try {
     const response = await fetch(request.base + request.target, options);
@@ -62,7 +63,7 @@ export function headerList(headers: Headers): HeaderList {
   return list;
 }
 
-function failureOf(error: unknown, { base, signal }: ForwardRequest): ForwardFailure {
+function failureOf(error: unknown, { base, signal, tls }: ForwardRequest): ForwardFailure {
   const failure = (reason: ForwardFailure["reason"], detail: string): ForwardFailure => ({ kind: "failure", reason, detail });
   const where = new URL(base).host;
   if (signal.aborted) return failure("client_gone", "the client has gone");
@@ -71,9 +72,14 @@ function failureOf(error: unknown, { base, signal }: ForwardRequest): ForwardFai
     return failure("upstream_refused", `${where} refused the connection (is it running? is the port right?)`);
   if (/^(ENOTFOUND|EAI_|DNS|FailedToResolve)/i.test(code)) return failure("upstream_dns", `the name ${where} could not be resolved`);
   if (/CERT|TLS|SSL|SELF_SIGNED|EPROTO|ISSUER|SIGNATURE|FailedToOpenSocket/i.test(code))
-    return failure("upstream_tls", `no trusted TLS connection to ${where} (${code})`);
+    return failure("upstream_tls", `no trusted TLS connection to ${where} (${code})${certificateHint(tls)}`);
   if (/TIMEOUT|ETIMEDOUT/i.test(code)) return failure("upstream_timeout", `${where} did not answer in time`);
   if (/^(ECONNRESET|ConnectionClosed|UnexpectedRedirect|ECONNABORTED|EPIPE)$/.test(code))
     return failure("upstream_closed_early", `${where} closed the connection before it had answered`);
   return failure("upstream_protocol", `${where} did not answer in HTTP (${code || "no code"})`);
+}
+
+/** Fetch does not tell whose certificate it was about. */
+function certificateHint(tls: TlsIdentity | undefined): string {
+  return tls?.certFile === undefined ? "" : `; it may not take the client certificate ${tls.certFile}`;
 }

@@ -50,12 +50,12 @@ export function connect(origin: Origin, options: ConnectOptions, signal: Gone): 
       handshake(isDone, error) {
         const mistake = mistrust(socket as Socket, isDone, error, origin, options.trustAll);
         if (mistake === undefined) settle({ socket: socket as Socket });
-        else fail("upstream_tls", tlsDetail(origin.authority, mistake));
+        else fail("upstream_tls", tlsDetail(origin, mistake));
       },
       error(error) {
         tlsError = error;
       },
-      close: (error) => fail("upstream_tls", tlsDetail(origin.authority, tlsError ?? error)),
+      close: (error) => fail("upstream_tls", tlsDetail(origin, tlsError ?? error)),
     };
 
     const opened = (open: Socket) => {

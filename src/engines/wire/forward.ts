@@ -32,7 +32,7 @@ export function createForward(options: ForwardOptions): Forward {
     }
     const connection = new UpstreamConnection(
       connected.socket,
-      to.origin.authority,
+      to.origin,
       options,
       (idle) => pool.keep(to.key, idle),
       (closed) => pool.remove(to.key, closed),
@@ -43,7 +43,7 @@ export function createForward(options: ForwardOptions): Forward {
 
   return (request) =>
     new Promise((resolve) => {
-      const to = keyed(request.base, request.tls);
+      const to = keyed(request.base, request.tls, request.proxy);
       const sending = new Sending(request, to, resolve, overNew);
       if (request.signal.aborted) sending.settled({ kind: "failure", reason: "client_gone", detail: "the client has gone" });
       else {
@@ -103,12 +103,14 @@ function ofTarget(answer: OpenResponse | ForwardFailure, { proxy, isTls, authori
 
 type Keyed = { readonly origin: Origin; readonly key: string };
 
-/** Parses each base once. Connections with different TLS identities have different keys. */
-function originKeys(environment: ForwardOptions["environment"]): (base: string, tls: TlsIdentity | undefined) => Keyed {
+/** Parses each base once. Connections with different TLS identities, or through different proxies, have different keys. */
+function originKeys(
+  environment: ForwardOptions["environment"],
+): (base: string, tls: TlsIdentity | undefined, proxy: string | undefined) => Keyed {
   const plain = new Map<string, Keyed>();
   const byIdentity = new WeakMap<TlsIdentity, { readonly number: number; readonly byBase: Map<string, Keyed> }>();
   let identities = 0;
-  return (base, tls) => {
+  return (base, tls, proxy) => {
     let known = plain;
     let prefix = "";
     if (tls !== undefined) {
@@ -117,11 +119,13 @@ function originKeys(environment: ForwardOptions["environment"]): (base: string, 
       known = identity.byBase;
       prefix = `${identity.number} `;
     }
-    let found = known.get(base);
+    const name = proxy === undefined ? base : `${base} ${proxy}`;
+    let found = known.get(name);
     if (found === undefined) {
-      const origin = originOf(base, tls, environment);
-      found = { origin, key: `${prefix}${origin.isTls ? "https" : "http"}://${origin.hostname}:${origin.port}` };
-      known.set(base, found);
+      const origin = originOf(base, tls, environment, proxy);
+      const via = proxy === undefined ? "" : ` ${proxy}`;
+      found = { origin, key: `${prefix}${origin.isTls ? "https" : "http"}://${origin.hostname}:${origin.port}${via}` };
+      known.set(name, found);
     }
     return found;
   };

@@ -31,6 +31,11 @@ export function isUnusable(proxy: HttpProxy | UnusableProxy | undefined): proxy 
   return proxy !== undefined && "mistake" in proxy;
 }
 
+/** A proxy that a target's settings name. */
+export function namedProxy(url: string): HttpProxy | UnusableProxy {
+  return parseProxy("proxy", url);
+}
+
 function parseProxy(name: string, value: string): HttpProxy | UnusableProxy {
   const unusable = (why: string): UnusableProxy => ({ mistake: `${name} ${why}: expected http://[USER:PASSWORD@]HOST[:PORT]` });
   const text = /^[a-z][a-z\d+.-]*:\/\//i.test(value) ? value : `http://${value}`;

@@ -1,5 +1,5 @@
 import type { TlsIdentity } from "../../core/exchange.ts";
-import { type Environment, type HttpProxy, isUnusable, proxyFor } from "./http-proxy.ts";
+import { type Environment, type HttpProxy, isUnusable, namedProxy, proxyFor } from "./http-proxy.ts";
 
 /** Where a connection goes, from a base URL. */
 export type Origin = {
@@ -18,12 +18,12 @@ export type Origin = {
 };
 
 /** Of a base URL that has been checked (config/upstream.ts). */
-export function originOf(base: string, tls: TlsIdentity | undefined, environment: Environment): Origin {
+export function originOf(base: string, tls: TlsIdentity | undefined, environment: Environment, ownProxy?: string): Origin {
   const url = new URL(base);
   const isTls = url.protocol === "https:";
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
-  const proxy = proxyFor(isTls, hostname, port, environment);
+  const proxy = ownProxy === undefined ? proxyFor(isTls, hostname, port, environment) : namedProxy(ownProxy);
   return {
     isTls,
     hostname,

@@ -42,23 +42,36 @@ const NOT_DONE = /^(EPROTO|ECONNRESET|EPIPE)$/;
 const NAME_MISMATCH = "ERR_TLS_CERT_ALTNAME_INVALID";
 
 /** One sentence with OpenSSL's own code. */
-export function tlsDetail(authority: string, error: SocketError | undefined): string {
+export function tlsDetail({ authority, tls }: Pick<Origin, "authority" | "tls">, error: SocketError | undefined): string {
   const [, reason] = /:OPENSSL_internal:(\w+)/.exec(error?.message ?? "") ?? [];
   if (reason === undefined) {
     if (error?.code === undefined) return `${authority} closed the connection during the TLS handshake`;
     if (NOT_DONE.test(error.code)) return `${authority} closed the connection during the TLS handshake (${error.code})`;
     return `no trusted TLS connection to ${authority} (${error.code}: ${error.message})`;
   }
-  const [, meaning] = MEANINGS.find(([pattern]) => pattern.test(reason)) ?? [];
+  const [, meaning] = MEANINGS(tls?.certFile).find(([pattern]) => pattern.test(reason)) ?? [];
   return `no TLS connection to ${authority} (${reason}${meaning === undefined ? "" : `: ${meaning}`})`;
 }
 
-const MEANINGS = [
-  [/^(WRONG_VERSION_NUMBER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|UNEXPECTED_RECORD)$/, "it does not answer in TLS; is it http://?"],
-  [/ALERT_CERTIFICATE_REQUIRED$/, "it asks for a client certificate; providers.NAME.cert_file gives one"],
-  [
-    /ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_UNKNOWN|CERTIFICATE_EXPIRED|CERTIFICATE_REVOKED|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)$/,
-    "it does not take the client certificate",
-  ],
-  [/ALERT_HANDSHAKE_FAILURE$/, "it refused the handshake, as servers do that ask for a client certificate"],
-] as const;
+const MEANINGS = (certFile: string | undefined): readonly (readonly [RegExp, string])[] => {
+  const ask = "; auth.cert_file and auth.key_file in the target's table name one";
+  const shown = certFile === undefined ? "" : ` ${certFile}`;
+  return [
+    [/^(WRONG_VERSION_NUMBER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|UNEXPECTED_RECORD)$/, "it does not answer in TLS; is it http://?"],
+    [
+      /ALERT_CERTIFICATE_REQUIRED$/,
+      `it asks for a client certificate${certFile === undefined ? ask : `, and did not get the one in${shown}`}`,
+    ],
+    [/ALERT_(CERTIFICATE_EXPIRED|CERTIFICATE_REVOKED)$/, `it does not take the client certificate${shown} any more; renew it`],
+    [
+      /ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_UNKNOWN|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED|DECRYPT_ERROR)$/,
+      `it does not take the client certificate${shown}; it must come from an authority that the target trusts`,
+    ],
+    [
+      /ALERT_HANDSHAKE_FAILURE$/,
+      certFile === undefined
+        ? `it refused the handshake, as servers do that ask for a client certificate${ask}`
+        : `it refused the handshake, perhaps because of the client certificate${shown}`,
+    ],
+  ];
+};

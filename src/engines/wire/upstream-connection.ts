@@ -5,6 +5,7 @@ import { type MessageEvent, type MessageHead, type StatusLine, WholeData } from 
 import { responseReader } from "./http1/reader.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { INTERIM_RESPONSES_MAX, POOL_IDLE_MS } from "./limits.ts";
+import type { Origin } from "./origin.ts";
 import { Outgoing } from "./outgoing.ts";
 import { type BodyCoding, sendBody } from "./send-body.ts";
 import { closeSocket, resetSocket, type Socket, type SocketError, type SocketEvents } from "./socket.ts";
@@ -40,7 +41,7 @@ export type Answer = OpenResponse | ForwardFailure | "stale" | "unsent";
 export class UpstreamConnection implements SocketEvents {
   readonly #socket: Socket;
   readonly #out: Outgoing;
-  readonly #authority: string;
+  readonly #origin: Pick<Origin, "authority" | "tls">;
   readonly #timeouts: UpstreamTimeouts;
   /** Called when the connection can take the next request. */
   readonly #idle: (connection: UpstreamConnection) => void;
@@ -71,14 +72,14 @@ export class UpstreamConnection implements SocketEvents {
 
   constructor(
     socket: Socket,
-    authority: string,
+    origin: Pick<Origin, "authority" | "tls">,
     timeouts: UpstreamTimeouts,
     idle: (connection: UpstreamConnection) => void,
     closed: (connection: UpstreamConnection) => void,
   ) {
     this.#socket = socket;
     this.#out = new Outgoing(socket);
-    this.#authority = authority;
+    this.#origin = origin;
     this.#timeouts = timeouts;
     this.#idle = idle;
     this.#closed = closed;
@@ -215,7 +216,7 @@ export class UpstreamConnection implements SocketEvents {
           if (code === "incomplete_body" || code === "incomplete_head") return NOTHING;
           const wanted = this.#body;
           this.#body = undefined;
-          this.#answer(this.#failure("upstream_protocol", `${this.#authority} did not answer in HTTP: ${message}`));
+          this.#answer(this.#failure("upstream_protocol", `${this.#origin.authority} did not answer in HTTP: ${message}`));
           wanted?.broken("close");
           this.#over();
           resetSocket(this.#socket);
@@ -242,7 +243,7 @@ export class UpstreamConnection implements SocketEvents {
   }
 
   #refuse(what: string): Uint8Array {
-    this.#answer(this.#failure("upstream_protocol", `${this.#authority} ${what}`));
+    this.#answer(this.#failure("upstream_protocol", `${this.#origin.authority} ${what}`));
     this.#over();
     resetSocket(this.#socket);
     return NOTHING;
@@ -312,8 +313,8 @@ export class UpstreamConnection implements SocketEvents {
 
   #unanswered(): Answer {
     if (this.#isReused && this.#reader.isBetween()) return this.#out.bytesSent === this.#bytesBefore ? "unsent" : "stale";
-    if (this.#tlsError?.code === "EPROTO") return this.#failure("upstream_tls", tlsDetail(this.#authority, this.#tlsError));
-    return this.#failure("upstream_closed_early", `${this.#authority} closed the connection before it had answered`);
+    if (this.#tlsError?.code === "EPROTO") return this.#failure("upstream_tls", tlsDetail(this.#origin, this.#tlsError));
+    return this.#failure("upstream_closed_early", `${this.#origin.authority} closed the connection before it had answered`);
   }
 
   #answer(answer: Answer): void {
@@ -333,7 +334,7 @@ export class UpstreamConnection implements SocketEvents {
   #limit(ms: number, option: string, what: string): void {
     if (ms === 0 || this.#waiting === undefined) return;
     this.#timer = setTimeout(() => {
-      this.#answer(this.#failure("upstream_timeout", `${this.#authority} did not send ${what} within ${ms / 1_000} s (${option})`));
+      this.#answer(this.#failure("upstream_timeout", `${this.#origin.authority} did not send ${what} within ${ms / 1_000} s (${option})`));
       const body = this.#body;
       this.#body = undefined;
       this.#over();

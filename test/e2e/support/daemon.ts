@@ -9,11 +9,14 @@ export type EngineName = (typeof ENGINES)[number];
 export const BINARY = join(import.meta.dir, "../../../dist/faultproxy");
 
 /** Variables of the tester's own that would change what the binary does. */
-export const CLEAN_ENVIRONMENT = Object.fromEntries(
-  Object.entries(process.env).filter(
-    ([name]) => !/^(PORT|NO_COLOR|FORCE_COLOR|FAULTPROXY_|BUN_)|_REAL_HOST$|_HOST$|_BASE_URL$|_PROXY$/i.test(name),
+export const CLEAN_ENVIRONMENT = {
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^(PORT|NO_COLOR|FORCE_COLOR|FAULTPROXY_|BUN_)|_REAL_HOST$|_HOST$|_BASE_URL$|_PROXY$/i.test(name),
+    ),
   ),
-);
+  XDG_CONFIG_HOME: "/nonexistent",
+};
 
 export type TestDaemon = {
   readonly origin: string;

@@ -102,6 +102,6 @@ describe("the certificate of a peer", () => {
     ["no TLS connection to host:1 (WRONG_VERSION_NUMBER: it does not answer in TLS; is it http://?)", openssl("WRONG_VERSION_NUMBER")],
     ["no TLS connection to host:1 (UNSUPPORTED_PROTOCOL)", openssl("UNSUPPORTED_PROTOCOL")],
   ])("that is not taken: %s", (sentence, found) => {
-    expect(tlsDetail("host:1", found)).toBe(sentence);
+    expect(tlsDetail({ authority: "host:1", tls: undefined }, found)).toBe(sentence);
   });
 });

@@ -1,0 +1,26 @@
+import { type HeaderList, withoutHeaders } from "../../core/headers.ts";
+import type { Adaptation } from "../../core/ports.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A request's JSON with the model that the target is to be asked for, and with what its settings put in. */
+export function adaptedBody(body: Json, { model, extraBody }: Pick<Adaptation, "model" | "extraBody">): Json {
+  const { model: asked, ...rest } = body;
+  const wanted = modelFor(asked, model);
+  // Where it stood: first.
+  return { ...(wanted === undefined || (wanted === "" && model !== undefined) ? {} : { model: wanted }), ...rest, ...extraBody };
+}
+
+function modelFor(asked: unknown, model: Adaptation["model"]): unknown {
+  if (model === undefined || typeof model === "string") return model ?? asked;
+  if (typeof asked === "string" && Object.hasOwn(model, asked)) return model[asked];
+  return Object.hasOwn(model, "*") ? model["*"] : asked;
+}
+
+/** The extra fields in place of those of the same name; an empty one takes its place too, and says nothing. */
+export function adaptedHeaders(headers: HeaderList, extra: Adaptation["extraHeaders"]): HeaderList {
+  const fields = Object.entries(extra);
+  if (fields.length === 0) return headers;
+  const names = new Set(fields.map(([name]) => name.toLowerCase()));
+  return [...withoutHeaders(headers, names), ...fields.filter(([, value]) => value !== "")];
+}

@@ -1,0 +1,73 @@
+import { statSync } from "node:fs";
+import type { TargetSetting } from "../config/settings.ts";
+import type { Clock } from "../core/clock.ts";
+import { type InputError, isInputError } from "../core/errors.ts";
+import type { ForwardFailure, TlsIdentity } from "../core/exchange.ts";
+import { type IdentityFiles, identityOfFiles } from "./tls-identity.ts";
+
+/** As whom a target is met, as it is by now. */
+export type ClientIdentity = () => TlsIdentity | ForwardFailure;
+
+/**
+ * An identity that follows its files: they are looked at before each request, and read again when one of them is another.
+ * A new identity is a new object, so that no connection of the old one is used for it. `warn` is told of a key that others can read,
+ * each time it is read.
+ */
+export function clientIdentity(table: string, setting: TargetSetting, clock: Clock, warn: (text: string) => void): ClientIdentity {
+  const { certFile, keyFile, caFile, serverName } = setting;
+  const files: IdentityFiles = { table, certFile, keyFile, caFile };
+  const paths = [certFile, keyFile, caFile].flatMap((path) => path ?? []);
+  let stamp: string | undefined;
+  let read: ReturnType<typeof identityOfFiles> | undefined;
+  let identity: TlsIdentity | undefined;
+
+  return () => {
+    const now = paths.map(stampOf).join();
+    if (now !== stamp || read === undefined) {
+      stamp = now;
+      read = identityOfFiles(files);
+      if (isInputError(read)) identity = undefined;
+      else {
+        identity = { ...read.identity, ...(serverName === undefined ? {} : { serverName }) };
+        if (keyFile !== undefined && isReadByOthers(keyFile)) {
+          warn(`${table}: other users can read the private key ${keyFile}; take that away with: chmod 600 ${keyFile}`);
+        }
+      }
+    }
+    const mistake = isInputError(read) ? read : read.validity === undefined ? undefined : outOfTime(read.validity, clock.wallMs(), files);
+    if (mistake !== undefined || identity === undefined) {
+      return { kind: "failure", reason: "client_certificate", detail: (mistake as InputError).message };
+    }
+    return identity;
+  };
+}
+
+/** What changes when a file does. A link that is turned to another file gives another number. */
+function stampOf(path: string): string {
+  try {
+    const { mtimeNs, ctimeNs, size, ino } = statSync(path, { bigint: true });
+    return `${mtimeNs}/${ctimeNs}/${size}/${ino}`;
+  } catch (error) {
+    return String((error as { code?: unknown }).code);
+  }
+}
+
+const READ_BY_OTHERS = 0o004;
+
+function isReadByOthers(path: string): boolean {
+  return process.platform !== "win32" && (statSync(path).mode & READ_BY_OTHERS) !== 0;
+}
+
+type Validity = { readonly fromMs: number; readonly toMs: number };
+
+function outOfTime({ fromMs, toMs }: Validity, nowMs: number, { table, certFile }: IdentityFiles): InputError | undefined {
+  const which = `the client certificate ${certFile} (${table}.auth.cert_file)`;
+  const day = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+  const message =
+    nowMs > toMs
+      ? `${which} expired at ${day(toMs)}; renew it, and it is used without a restart`
+      : nowMs < fromMs
+        ? `${which} is valid from ${day(fromMs)} only; is the clock of this machine right?`
+        : undefined;
+  return message === undefined ? undefined : { kind: "input-invalid", message };
+}

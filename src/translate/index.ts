@@ -1,0 +1,10 @@
+import type { DialectName } from "../core/dialect.ts";
+import { messagesToChat } from "./messages-to-chat.ts";
+import type { Translation } from "./translation.ts";
+
+const ALL: readonly Translation[] = [messagesToChat];
+
+/** From the dialect of a client to that of a target; undefined where nobody has written it. */
+export function translationBetween(client: DialectName, target: DialectName): Translation | undefined {
+  return ALL.find((translation) => translation.client === client && translation.target === target);
+}
