@@ -1,0 +1,55 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { canBoot, createContainer } from "./support/container.ts";
+import { PACKAGING, temporaryFolder } from "./support/run.ts";
+
+const folder = temporaryFolder("service");
+const canRun = canBoot(join(folder, "trial"));
+if (!canRun) process.stderr.write("skipped, for want of systemd-nspawn, root's rights or a kernel that allows it: the service, booted\n");
+
+const SCRIPT = `
+ask() { curl -s -m 10 -o /dev/null -w '%{http_code}' -d '{"model":"gpt-4o","messages":[{"role":"user","content":"x"}]}' http://127.0.0.1:8888/v1/chat/completions; }
+active() { systemctl is-active faultproxy.service; }
+export FAULTPROXY_SOCKET=/run/faultproxy/control.sock
+systemctl set-environment BUN_BE_BUN=1 BUN_OPTIONS=--preload=/nowhere.js
+systemctl start faultproxy.socket
+echo "before: $(active)"
+echo "first: $(ask)"
+echo "second: $(ask)"
+echo "after: $(active)"
+/opt/faultctl u 1 > /dev/null
+echo "commanded: $(ask)"
+main=/proc/$(systemctl show --property MainPID --value faultproxy.service)
+echo "powers: $(sed -n 's/^CapEff:s*//p' $main/status)"
+echo "shadow: $(stat -c %s $main/root/etc/shadow)"
+systemctl stop faultproxy.socket
+echo "stopped: $(active)"
+journalctl --unit faultproxy.service --boot --no-pager
+`;
+
+describe.skipIf(!canRun)("the service, booted", () => {
+  let said = "";
+  beforeAll(() => {
+    const container = createContainer(join(folder, "machine"));
+    for (const unit of ["faultproxy.service", "faultproxy.socket"]) {
+      const text = readFileSync(join(PACKAGING, "systemd", unit), "utf8").replaceAll("/usr/bin/", "/opt/");
+      writeFileSync(container.path(`/etc/systemd/system/${unit}`), text);
+    }
+    mkdirSync(container.path("/etc/systemd/system/faultproxy.service.d"));
+    writeFileSync(container.path("/etc/systemd/system/faultproxy.service.d/type.conf"), "[Service]\nType=exec\n");
+    mkdirSync(container.path("/etc/xdg/faultproxy"), { recursive: true, mode: 0o700 });
+    writeFileSync(container.path("/etc/xdg/faultproxy/config.toml"), 'simulate = true\nmode = "r 1"\n', { mode: 0o600 });
+    writeFileSync(container.path("/etc/shadow"), "root:*:::::::\n", { mode: 0o640 });
+    said = container.boot(SCRIPT);
+  }, 60_000);
+
+  test.each([
+    ["is started by its first client", "before: inactive\nfirst: 429\n"],
+    ["reads a configuration that is root's alone, and runs no code that a variable names", "first: 429\nsecond: 200\nafter: active\n"],
+    ["takes root's commands", "commanded: 500\n"],
+    ["has none of root's powers", "powers: 0000000000000000\n"],
+    ["does not see the passwords", "shadow: 0\n"],
+    ["ends with its socket", "stopped: inactive\n"],
+  ])("%s", (_, expected) => expect(said).toContain(expected));
+});
