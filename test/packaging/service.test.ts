@@ -21,8 +21,13 @@ echo "after: $(active)"
 /opt/faultctl u 1 > /dev/null
 echo "commanded: $(ask)"
 main=/proc/$(systemctl show --property MainPID --value faultproxy.service)
-echo "powers: $(sed -n 's/^CapEff:s*//p' $main/status)"
+echo "powers: $(sed -n 's/^CapEff:[[:space:]]*//p' $main/status)"
 echo "shadow: $(stat -c %s $main/root/etc/shadow)"
+systemctl reload faultproxy.service
+echo "reloaded: $?"
+echo 'prot = 1' > /etc/xdg/faultproxy/config.toml
+systemctl reload faultproxy.service 2> /dev/null
+echo "broken: $? $(active)"
 systemctl stop faultproxy.socket
 echo "stopped: $(active)"
 journalctl --unit faultproxy.service --boot --no-pager
@@ -36,8 +41,6 @@ describe.skipIf(!canRun)("the service, booted", () => {
       const text = readFileSync(join(PACKAGING, "systemd", unit), "utf8").replaceAll("/usr/bin/", "/opt/");
       writeFileSync(container.path(`/etc/systemd/system/${unit}`), text);
     }
-    mkdirSync(container.path("/etc/systemd/system/faultproxy.service.d"));
-    writeFileSync(container.path("/etc/systemd/system/faultproxy.service.d/type.conf"), "[Service]\nType=exec\n");
     mkdirSync(container.path("/etc/xdg/faultproxy"), { recursive: true, mode: 0o700 });
     writeFileSync(container.path("/etc/xdg/faultproxy/config.toml"), 'simulate = true\nmode = "r 1"\n', { mode: 0o600 });
     writeFileSync(container.path("/etc/shadow"), "root:*:::::::\n", { mode: 0o640 });
@@ -50,6 +53,9 @@ describe.skipIf(!canRun)("the service, booted", () => {
     ["takes root's commands", "commanded: 500\n"],
     ["has none of root's powers", "powers: 0000000000000000\n"],
     ["does not see the passwords", "shadow: 0\n"],
+    ["reads its configuration again", "reloaded: 0\n"],
+    ["lives on when that is broken, and the reload fails", "broken: 1 active\n"],
+    ["says where it is broken", 'config.toml:1:1: unknown key "prot"'],
     ["ends with its socket", "stopped: inactive\n"],
   ])("%s", (_, expected) => expect(said).toContain(expected));
 });
