@@ -5,6 +5,12 @@ export const COMMANDS: readonly { readonly name: string; readonly summary: strin
   { name: "serve", summary: "start the proxy in the foreground", load: async () => (await import("./serve.ts")).SERVE },
   { name: "ctl", summary: "command a running proxy (also as faultctl)", load: async () => (await import("./ctl.ts")).CTL },
   { name: "run", summary: "run a program with a proxy of its own", load: async () => (await import("./run.ts")).RUN },
+  { name: "check", summary: "check a configuration file", load: async () => (await import("./check.ts")).CHECK },
+  {
+    name: "config",
+    summary: "print the configuration in force, or an example",
+    load: async () => (await import("./config.ts")).CONFIG,
+  },
   {
     name: "faults",
     summary: "list all faults, or one provider's error forms",

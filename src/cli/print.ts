@@ -79,6 +79,7 @@ export function hasColor(stream: Stream, environment: Readonly<Record<string, st
 
 export type Style = {
   readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
   readonly red: (text: string) => string;
   readonly yellow: (text: string) => string;
 };
@@ -86,7 +87,7 @@ export type Style = {
 export function styleFor(stream: Stream): Style {
   const paint = (open: number, close: number) =>
     hasColor(stream) ? (text: string) => `\x1b[${open}m${text}\x1b[${close}m` : (text: string) => text;
-  return { bold: paint(1, 22), red: paint(31, 39), yellow: paint(33, 39) };
+  return { bold: paint(1, 22), dim: paint(2, 22), red: paint(31, 39), yellow: paint(33, 39) };
 }
 
 /** Characters that a terminal would act on, made visible: text from the wire must not move the cursor. */

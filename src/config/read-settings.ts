@@ -110,11 +110,13 @@ function settingsOfOptions(options: SettingsSources["options"]): FromSource | In
   const origins: [string, SettingOrigin][] = [];
   for (const [name, setting] of SETTING_ROWS) {
     const value = setting.option === undefined ? undefined : options[setting.option];
-    if (value === undefined) continue;
+    // A switch that is on unless told otherwise is told by being off.
+    if (value === undefined || (setting.negated === true && value === true)) continue;
     const read = typeof value === "boolean" ? value : readText(setting, value, `--${setting.option} `);
     if (isInputError(read)) return read;
     settings[name] = read;
-    origins.push([setting.key, { kind: "option", name: `--${setting.negated ? "no-" : ""}${setting.option}` }]);
+    for (const key of keysOf(setting, read))
+      origins.push([key, { kind: "option", name: `--${setting.negated ? "no-" : ""}${setting.option}` }]);
   }
   return { settings: settings as Partial<Settings>, origins };
 }
@@ -130,9 +132,14 @@ function settingsOfEnvironment(environment: SettingsSources["environment"], rows
     const read = readText(setting, value, `${variable}=`);
     if (isInputError(read)) return read;
     settings[name] = setting.negated ? !read : read;
-    origins.push([setting.key, { kind: "variable", name: variable }]);
+    for (const key of keysOf(setting, read)) origins.push([key, { kind: "variable", name: variable }]);
   }
   return { settings: settings as Partial<Settings>, origins };
+}
+
+/** Upstreams are given for several providers at once, and stand in the file with each. */
+function keysOf({ key }: Setting<unknown>, value: unknown): readonly string[] {
+  return key === "" ? Object.keys(value as Settings["upstreams"]).map((name) => `providers.${name}.upstream`) : [key];
 }
 
 function readText(setting: Setting<unknown>, text: string, where: string): unknown {

@@ -22,6 +22,8 @@ export type Setting<Value> = {
   /** In the help, where the value itself does not say it. */
   readonly defaultText?: string;
   readonly summary: string;
+  /** In the file, where the option says it the other way round. */
+  readonly fileSummary?: string;
   /** A value in TOML, for the file's example where the default would show nothing. */
   readonly example?: string;
   /** Takes effect at the start only; a reload leaves it as it is. */
@@ -71,6 +73,7 @@ export const SETTINGS: { readonly [Name in Exclude<keyof Settings, "providerPort
     value: SWITCH,
     default: true,
     summary: "never read commands from standard input",
+    fileSummary: "read commands from standard input",
     onlyAtStart: true,
   },
   seed: {

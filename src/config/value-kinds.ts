@@ -2,6 +2,7 @@ import { didYouMean } from "../core/nearest.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import { type Parsed, parseDuration, parseInteger, parseSwitch } from "../rules/values.ts";
 import type { ListenSetting, ModelSetting } from "./settings.ts";
+import { durationText, tomlText } from "./toml-text.ts";
 import { checkUpstream } from "./upstream.ts";
 
 /** How a setting's value is written: one parser for the command line, the environment and the file. */
@@ -14,6 +15,9 @@ export type ValueKind<Value> = {
   readonly parse: (text: string) => Parsed<Value>;
   /** Reads values that are no texts: tables of the file. In place of `tomlTypes` and `parse`. */
   readonly fromToml?: (value: unknown) => Parsed<Value>;
+  /** The value as it is written in the file, where that is not what it looks like. */
+  // A method: the tables hold kinds of many values.
+  toToml?(value: Value): string;
 };
 
 export function integer(hint: string, minimum: number, maximum: number): ValueKind<number> {
@@ -21,7 +25,7 @@ export function integer(hint: string, minimum: number, maximum: number): ValueKi
 }
 
 export function duration(hint: string): ValueKind<number> {
-  return { hint, tomlTypes: ["number", "string"], parse: (text) => parseDuration(text) };
+  return { hint, tomlTypes: ["number", "string"], parse: (text) => parseDuration(text), toToml: durationText };
 }
 
 export function text(hint: string, expected: string, pattern: RegExp): ValueKind<string> {
@@ -33,6 +37,7 @@ export const SECONDS: ValueKind<number> = {
   hint: "SECONDS",
   tomlTypes: ["number", "string"],
   parse: (value) => parseDuration(value, "s"),
+  toToml: durationText,
 };
 
 export const PEM_FILE = text("FILE", "the path of a PEM file", /\S/);
@@ -81,7 +86,14 @@ export const ADDRESSES: ValueKind<readonly ListenSetting[]> = {
     }
     return { ok: true, value: settings };
   },
+  toToml: (settings) => tomlText(settings.map(addressText)),
 };
+
+function addressText({ address, provider }: ListenSetting): string {
+  const { kind } = address;
+  const host = kind === "tcp" && address.host.includes(":") ? `[${address.host}]` : kind === "tcp" ? address.host : "";
+  return `${provider === undefined ? "" : `${provider}=`}${kind === "unix" ? `unix:${address.path}` : `${host}:${address.port}`}`;
+}
 
 function addressOf(text: string): ListenSetting["address"] | undefined {
   const path = /^unix:(.+)$/i.exec(text)?.[1];

@@ -104,7 +104,8 @@ function readText({ setting, path }: Named): string | InputError {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    return inputError(`${setting}: cannot read ${path} (${codeOf(error)})${adviceFor(codeOf(error), path)}`);
+    const advice = setting.includes(".auth.") ? adviceFor(codeOf(error), path) : "";
+    return inputError(`${setting}: cannot read ${path} (${codeOf(error)})${advice}`);
   }
 }
 

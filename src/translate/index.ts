@@ -1,8 +1,10 @@
 import type { DialectName } from "../core/dialect.ts";
+import { chatToResponses } from "./chat-to-responses.ts";
 import { messagesToChat } from "./messages-to-chat.ts";
+import { responsesToChat } from "./responses-to-chat.ts";
 import type { Translation } from "./translation.ts";
 
-const ALL: readonly Translation[] = [messagesToChat];
+const ALL: readonly Translation[] = [chatToResponses, responsesToChat, messagesToChat];
 
 /** From the dialect of a client to that of a target; undefined where nobody has written it. */
 export function translationBetween(client: DialectName, target: DialectName): Translation | undefined {

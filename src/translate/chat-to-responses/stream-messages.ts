@@ -1,0 +1,145 @@
+import type { Payload } from "../../core/dialect.ts";
+import { isObject, type JsonObject } from "../../dialects/shared.ts";
+import { chatAnnotation, readMessages } from "./items.ts";
+import { chatLogprobs } from "./logprobs.ts";
+import { createPlaces, type Place } from "./places.ts";
+import type { Chunks } from "./stream-chunks.ts";
+import { createTextProgress, give, missing, missingOfPart, type PartEnd, type TextProgress } from "./text-progress.ts";
+
+/** What has been given of one message. */
+type MessageState = {
+  readonly text: TextProgress;
+  readonly refusal: TextProgress;
+  /** Characters of the whole answer before this message, and before the part on its way; undefined until a text comes. */
+  start: number | undefined;
+  partStart: number | undefined;
+  annotations: number;
+  isOver: boolean;
+};
+
+type TextKind = "text" | "refusal";
+
+/** Turns what events say of messages into chunks. Every text is given once: by deltas, or where none came by what tells the end. */
+export type MessageStream = {
+  readonly delta: (place: Place, kind: TextKind, text: string, logprobs: unknown) => readonly Payload[];
+  readonly partEnd: (place: Place, kind: TextKind, saidBy: PartEnd, text: string, logprobs: unknown) => readonly Payload[];
+  readonly annotation: (place: Place, annotation: unknown) => readonly Payload[];
+  readonly itemEnd: (place: Place, item: JsonObject) => readonly Payload[];
+  /** All messages of the whole answer, with their places in its output. */
+  readonly answerEnd: (items: readonly (readonly [Place, JsonObject])[]) => readonly Payload[];
+  readonly count: () => number;
+};
+
+export function createMessageStream(chunks: Chunks, withLogprobs: boolean): MessageStream {
+  const places = createPlaces<MessageState>();
+  const given = { text: 0, refusal: 0, annotations: 0 };
+
+  const stateAt = (place: Place): MessageState => {
+    const isNamed = place.index !== undefined || place.id !== undefined;
+    return (isNamed ? places.find(place) : places.last()) ?? places.add(place, createState());
+  };
+  const chunkOf = (kind: TextKind, text: string, logprobs: readonly JsonObject[]): Payload => {
+    given[kind] += text.length;
+    return kind === "text" ? chunks.content(text, logprobs) : chunks.delta({ refusal: text });
+  };
+  const logprobsOf = (logprobs: unknown): readonly JsonObject[] => (withLogprobs ? chatLogprobs(logprobs) : NONE);
+  const annotationChunks = (annotations: readonly JsonObject[]): readonly Payload[] => {
+    if (annotations.length === 0) return NOTHING;
+    given.annotations += annotations.length;
+    return [chunks.delta({ annotations })];
+  };
+  const beginPart = (state: MessageState, kind: TextKind): void => {
+    if (kind !== "text") return;
+    state.start ??= given.text;
+    if (state.text.part.length === 0) state.partStart = given.text;
+  };
+
+  const endItem = (state: MessageState, item: JsonObject): readonly Payload[] => {
+    const message = readMessages([item], state.start ?? given.text, withLogprobs);
+    state.isOver = true;
+    const payloads: Payload[] = [];
+    for (const kind of ["text", "refusal"] as const) {
+      const { whole } = state[kind];
+      const rest = missing(whole, message[kind]);
+      if (rest === "") continue;
+      payloads.push(chunkOf(kind, rest, whole.length === 0 ? message.logprobs : NONE));
+      give(whole, rest);
+    }
+    const annotations = message.annotations.slice(state.annotations);
+    state.annotations += annotations.length;
+    return [...payloads, ...annotationChunks(annotations)];
+  };
+
+  return {
+    delta(place, kind, text, logprobs) {
+      if (text === "") return NOTHING;
+      const state = stateAt(place);
+      beginPart(state, kind);
+      give(state[kind].whole, text);
+      give(state[kind].part, text);
+      return [chunkOf(kind, text, logprobsOf(logprobs))];
+    },
+    partEnd(place, kind, saidBy, text, logprobs) {
+      const state = stateAt(place);
+      if (state.isOver) return NOTHING;
+      const isWhole = state[kind].part.length === 0;
+      const rest = missingOfPart(state[kind], saidBy, text);
+      if (rest === "") return NOTHING;
+      if (isWhole) beginPart(state, kind);
+      give(state[kind].whole, rest);
+      return [chunkOf(kind, rest, isWhole ? logprobsOf(logprobs) : NONE)];
+    },
+    annotation(place, annotation) {
+      const state = stateAt(place);
+      const found = isObject(annotation) ? chatAnnotation(annotation, state.partStart ?? given.text) : undefined;
+      if (found === undefined) return NOTHING;
+      state.annotations++;
+      return annotationChunks([found]);
+    },
+    itemEnd: (place, item) => endItem(stateAt(place), item),
+    answerEnd(items) {
+      const all = readMessages(
+        items.map(([, item]) => item),
+        0,
+        false,
+      );
+      const isWhole = all.text.length <= given.text && all.refusal.length <= given.refusal && all.annotations.length <= given.annotations;
+      return isWhole
+        ? NOTHING
+        : matched(items, places.all(), places.find).flatMap(([item, state]) => endItem(state ?? createState(), item));
+    },
+    count: () => places.all().length,
+  };
+}
+
+const NOTHING: readonly Payload[] = [];
+const NONE: readonly JsonObject[] = [];
+
+function createState(): MessageState {
+  return {
+    text: createTextProgress(),
+    refusal: createTextProgress(),
+    start: undefined,
+    partStart: undefined,
+    annotations: 0,
+    isOver: false,
+  };
+}
+
+/**
+ * Which of the messages of the whole answer is which of the stream: by its place, and those whose place says nothing, as
+ * with backends that leave items out of the whole answer, in their order.
+ */
+function matched(
+  items: readonly (readonly [Place, JsonObject])[],
+  states: readonly MessageState[],
+  find: (place: Place) => MessageState | undefined,
+): readonly (readonly [JsonObject, MessageState | undefined])[] {
+  const free = new Set(states);
+  const byPlace = items.map(([place]) => {
+    const state = find(place);
+    return state !== undefined && free.delete(state) ? state : undefined;
+  });
+  const others = free.values();
+  return items.map(([, item], index) => [item, byPlace[index] ?? others.next().value]);
+}

@@ -1,0 +1,91 @@
+import type { JsonObject } from "../../dialects/shared.ts";
+import { createCalls } from "./calls.ts";
+import { ANSWER_CHARACTERS_MAX, ITEM_CHARACTERS } from "./limits.ts";
+import { type MessageItem, openMessage } from "./message-item.ts";
+import type { Brought } from "./reading.ts";
+import { openReasoning, type ReasoningItem } from "./reasoning-item.ts";
+import type { OfferedTools } from "./tools.ts";
+
+/** Sends an event of a streamed answer; of a whole one nobody listens. */
+export type Emit = (type: string, fields: JsonObject) => void;
+
+export type ItemStatus = "completed" | "incomplete";
+
+/** An item on its way. Closing it sends its last events and gives it whole. */
+export type OpenItem = { readonly close: (status: ItemStatus) => JsonObject };
+
+/** The output of an answer in the making, the same for a whole answer as for one in pieces. */
+export type Output = {
+  readonly add: (brought: Brought) => void;
+  /** Closes what is open; the last item has the status of the answer. */
+  readonly close: (status: ItemStatus) => readonly JsonObject[];
+  /** More was brought than is held: the answer cannot be given. */
+  readonly isTooLong: () => boolean;
+};
+
+/**
+ * Text and reasoning are open one at a time, as the service has them and Codex expects: where one begins, the other is closed,
+ * and text after a call is another message. Calls stay open until the end, since their pieces may come mixed.
+ */
+export function createOutput(baseId: string, offered: OfferedTools, emit: Emit): Output {
+  const items: { readonly open: OpenItem; closed: JsonObject | undefined }[] = [];
+  let message: MessageItem | undefined;
+  let reasoning: ReasoningItem | undefined;
+  let characters = 0;
+
+  const show = <Item extends OpenItem>(open: (outputIndex: number) => Item): Item => {
+    characters += ITEM_CHARACTERS;
+    const item = open(items.length);
+    items.push({ open: item, closed: undefined });
+    return item;
+  };
+  const closeSequential = () => {
+    if (message === undefined && reasoning === undefined) return;
+    const item = items.find(({ open }) => open === (message ?? reasoning));
+    if (item !== undefined) item.closed = item.open.close("completed");
+    message = undefined;
+    reasoning = undefined;
+  };
+  const calls = createCalls(baseId, offered, emit, closeSequential, show);
+
+  const theMessage = (): MessageItem => {
+    if (message !== undefined) return message;
+    closeSequential();
+    calls.showAll();
+    const onPart = () => {
+      characters += ITEM_CHARACTERS;
+    };
+    message = show((index) => openMessage(`msg_${baseId}${items.length === 0 ? "" : index}`, index, emit, onPart));
+    return message;
+  };
+  const theReasoning = (): ReasoningItem => {
+    if (reasoning !== undefined) return reasoning;
+    closeSequential();
+    calls.showAll();
+    reasoning = show((index) => openReasoning(`rs_${baseId}${index}`, index, emit));
+    return reasoning;
+  };
+  return {
+    add(brought) {
+      characters += sizeOf(brought);
+      if (characters > ANSWER_CHARACTERS_MAX) return;
+      if (brought.reasoning !== "") theReasoning().add(brought.reasoning);
+      if (brought.text !== "") theMessage().addText(brought.text, brought.logprobs);
+      if (brought.refusal !== "") theMessage().addRefusal(brought.refusal);
+      if (brought.annotations.length > 0) theMessage().addAnnotations(brought.annotations);
+      for (const piece of brought.calls) calls.add(piece);
+    },
+    close(status) {
+      calls.showAll();
+      return items.map((item, index) => item.closed ?? item.open.close(index === items.length - 1 ? status : "completed"));
+    },
+    isTooLong: () => characters > ANSWER_CHARACTERS_MAX,
+  };
+}
+
+function sizeOf({ reasoning, text, refusal, logprobs, annotations, calls }: Brought): number {
+  const kept = [...logprobs, ...annotations];
+  const written = kept.length === 0 ? 0 : JSON.stringify(kept).length;
+  const called = calls.reduce((sum, { text, name, id }) => sum + text.length + (name?.length ?? 0) + (id?.length ?? 0), 0);
+  return reasoning.length + text.length + refusal.length + written + called;
+}
