@@ -2,9 +2,10 @@ import type { DialectName } from "../core/dialect.ts";
 import { chatToResponses } from "./chat-to-responses.ts";
 import { messagesToChat } from "./messages-to-chat.ts";
 import { responsesToChat } from "./responses-to-chat.ts";
+import { through } from "./through.ts";
 import type { Translation } from "./translation.ts";
 
-const ALL: readonly Translation[] = [chatToResponses, responsesToChat, messagesToChat];
+const ALL: readonly Translation[] = [chatToResponses, responsesToChat, messagesToChat, through(messagesToChat, chatToResponses)];
 
 /** From the dialect of a client to that of a target; undefined where nobody has written it. */
 export function translationBetween(client: DialectName, target: DialectName): Translation | undefined {
