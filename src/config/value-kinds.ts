@@ -75,6 +75,8 @@ export const ADDRESSES: ValueKind<readonly ListenSetting[]> = {
   tomlTypes: ["list", "string"],
   parse(list) {
     const settings: ListenSetting[] = [];
+    // An empty list of the file.
+    if (list === "") return { ok: true, value: settings };
     for (const item of list.split(",").map((part) => part.trim())) {
       const [, typed, rest = ""] = /^(?:([a-z]+)=)?(.*)$/i.exec(item) ?? [];
       const provider = PROVIDER_NAMES.find((name) => name === typed?.toLowerCase());
