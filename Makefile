@@ -10,7 +10,7 @@ BINARY := dist/faultproxy
 SOURCES := $(shell find src -name '*.ts') package.json tsconfig.json packaging/build.ts
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(BINARY) ## see the faults at work with real SDK clients, offline
 	$(BUN) test/demo/sdk-demo.ts
@@ -38,6 +38,9 @@ check: $(INSTALLED) ## check types
 man: ## check the manual pages, where mandoc is there to do it
 	@if command -v mandoc > /dev/null; then mandoc -Tlint -Wwarning man/*.[1-8]; else echo "mandoc is not installed; nothing checked"; fi
 
+completions: $(INSTALLED) ## build the completions of bash, zsh and fish
+	@$(BUN) packaging/completions.ts
+
 fmt: $(INSTALLED) ## bring the sources into the project's style
 	$(BUN) $(BIN)/biome check --write
 
@@ -54,4 +57,4 @@ $(INSTALLED): package.json package-lock.json
 	else echo "make: install Node.js (with npm) or Bun first" >&2; exit 1; fi
 	@touch $@
 
-.PHONY: help demo test run build dist bench lint check man fmt clean
+.PHONY: help demo test run build dist bench lint check man completions fmt clean
