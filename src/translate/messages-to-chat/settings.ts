@@ -28,7 +28,7 @@ export function readSettings(notes: Notes, json: JsonObject, model: string): Jso
  * did until 2026 (ggml-org/llama.cpp#19831), while vLLM and all these know `max_tokens`. So the new name goes to the
  * models that need it, and the old one, whose refusal would at least be heard, to all others.
  */
-const WANTS_NEW_NAME = /(?:^|\/)(?:o[1-9]|gpt-[5-9])(?!\d)/;
+const WANTS_NEW_NAME = /(?:^|\/)(?:o[1-9]|gpt-[5-9])/;
 
 function readLimit(notes: Notes, value: unknown, model: string): JsonObject {
   const limit = required(notes, value, "max_tokens", INTEGER);
