@@ -112,11 +112,10 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
     outcome = attempted(exchange, await reread(exchange, script, ports), ports);
     if (outcome === "client_gone") return abandoned(exchange, notes, ports);
   }
-  const { error } = outcome;
   const bySide = (wanted: "client" | "upstream") => faults.filter(({ rule }) => rule.side === wanted);
   const worked = withBodyFaults(outcome.response, bySide("upstream"), target.exchange, ports);
-  const translates = isOfTarget && error === undefined && side !== undefined && !("refusal" in side);
-  const response = translates ? await side.toClient(worked.response) : worked.response;
+  const translates = isOfTarget && outcome.error === undefined && side !== undefined && !("refusal" in side);
+  const { response, error } = translates ? await side.toClient(worked.response) : { ...outcome, response: worked.response };
   const seen = withBodyFaults(response, bySide("client"), exchange, ports);
   const onClient = wireFaultsOf(faults, "client", performing);
   const skipped = () => [...worked.skipped(), ...seen.skipped(), ...(onTarget?.skipped() ?? []), ...(onClient?.skipped() ?? [])];
@@ -135,7 +134,7 @@ async function toClient(side: TargetSide | Refused, exchange: Identified, ports:
   const answer = await attempt(side.exchange, false, { get: () => Promise.resolve(side.facts) }, ports);
   const outcome = attempted(exchange, answer, ports);
   if (outcome === "client_gone" || outcome.error !== undefined) return outcome;
-  return { response: await side.toClient(outcome.response), error: undefined };
+  return side.toClient(outcome.response);
 }
 
 /** Asks the rules. Reading the value, deciding and writing it back happen without a pause between them. */

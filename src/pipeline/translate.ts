@@ -9,7 +9,7 @@ import { type ErrorFacts, readError } from "../translate/errors.ts";
 import { translationBetween } from "../translate/index.ts";
 import type { RequestMistake, Translation } from "../translate/translation.ts";
 import { wholeAsStream } from "../translate/whole-as-stream.ts";
-import { adaptedBody, adaptedHeaders } from "./helpers/adapted-request.ts";
+import { adaptedBody, adaptedHeaders, withModel } from "./helpers/adapted-request.ts";
 import { chunksOf, wholeOf } from "./helpers/bodies.ts";
 import { dated } from "./helpers/dated.ts";
 import { ownError } from "./helpers/own-error.ts";
@@ -21,8 +21,11 @@ export type TargetSide = {
   readonly exchange: Identified;
   readonly facts: RequestFacts;
   /** What the target answered, as the client is to get it. */
-  readonly toClient: (response: OpenResponse) => OpenResponse | Promise<OpenResponse>;
+  readonly toClient: (response: OpenResponse) => Answered | Promise<Answered>;
 };
+
+/** An answer for the client; `error` is why it is our own, where it is. */
+export type Answered = { readonly response: OpenResponse; readonly error: string | undefined };
 
 /** A request that goes to no target; the answer is our own. */
 export type Refused = { readonly refusal: OpenResponse; readonly error: string };
@@ -60,7 +63,9 @@ export async function targetSide(
   }
   const json = parseObject(new TextDecoder().decode(bytes));
   if (json === undefined) return mistaken(exchange, translation, NOT_JSON, ports);
-  const translated = translation?.request(json, adaptation) ?? ({ kind: "request", body: json, dropped: [] } as const);
+  // A translation may depend on the model that the target is asked for.
+  const translated =
+    translation?.request(withModel(json, adaptation), adaptation) ?? ({ kind: "request", body: json, dropped: [] } as const);
   if (translated.kind === "mistake") return mistaken(exchange, translation, translated, ports);
   if (adaptation.strict && translated.dropped.length > 0) {
     return mistaken(exchange, translation, inexpressible(translated.dropped, TITLES[target]), ports);
@@ -85,7 +90,7 @@ export async function targetSide(
   return {
     exchange: seen,
     facts: { ...facts, model: facts.model ?? clientFacts.model },
-    toClient: translation === undefined ? (response) => response : (response) => toClient(response, translation, answerTo),
+    toClient: translation === undefined ? asItCame : (response) => toClient(response, translation, answerTo),
   };
 }
 
@@ -97,7 +102,11 @@ const TITLES = {
 } as const;
 
 function untranslated(exchange: Identified, facts: RequestFacts): TargetSide {
-  return { exchange, facts, toClient: (response) => response };
+  return { exchange, facts, toClient: asItCame };
+}
+
+function asItCame(response: OpenResponse): Answered {
+  return { response, error: undefined };
 }
 
 function bodyOf(bytes: Uint8Array): RequestBody {
@@ -173,34 +182,35 @@ type AnswerTo = {
 /** An error page is cut for people anyway. */
 const ERROR_BYTES_MAX = 1024 * 1024;
 
-async function toClient(response: OpenResponse, translation: Translation, to: AnswerTo): Promise<OpenResponse> {
+async function toClient(response: OpenResponse, translation: Translation, to: AnswerTo): Promise<Answered> {
   const { exchange, ports } = to;
   const headers: HeaderList = [
     ...withoutHeaders(response.headers, OF_BODY),
-    ...(to.dropped.length === 0 ? [] : [["x-faultproxy-dropped-parameters", to.dropped.join(", ")] as const]),
+    ...(to.dropped.length === 0 ? [] : [["x-faultproxy-dropped-parameters", droppedText(to.dropped)] as const]),
   ];
-  if (response.status >= 300 && response.status < 400) return { ...response, headers };
+  if (response.status >= 300 && response.status < 400) return asItCame(response);
   if (response.status >= 400) {
     const bytes = await wholeOf(response.body, ERROR_BYTES_MAX).catch(cutIsEmpty);
     const text = textOf(bytes, response, ports) ?? "";
     if (isAboutCertificate(response.status, text)) {
       const said = readError(response.status, text).message;
       const message = `the backend wants a client certificate, or another one: it answered ${response.status} (${said}); see auth.cert_file and auth.key_file in its settings`;
-      return dated(ownError(exchange.provider, 502, "client_certificate", message), ports.clock.wallMs());
+      return ours("client_certificate", message, to);
     }
-    return jsonResponse(response.status, headers, translation.error(response.status, readError(response.status, text)));
+    return asItCame(jsonResponse(response.status, headers, translation.error(response.status, readError(response.status, text))));
   }
   const context = { request: to.json, id: idOf(exchange), createdSeconds: Math.floor(ports.clock.wallMs() / 1_000) };
   const isStream = to.json.stream === true;
   const type = (headerValue(response.headers, "content-type") ?? "").toLowerCase();
   const framing = DIALECTS[translation.client].framing(exchange.path, exchange.query);
-  const started = (body: Body): OpenResponse => ({
-    ...response,
-    status: 200,
-    reason: undefined,
-    headers: [["content-type", framing.contentType], ["cache-control", "no-cache"], ...withoutHeaders(headers, CACHE)],
-    body,
-  });
+  const started = (body: Body): Answered =>
+    asItCame({
+      ...response,
+      status: 200,
+      reason: undefined,
+      headers: [["content-type", framing.contentType], ["cache-control", "no-cache"], ...withoutHeaders(headers, CACHE)],
+      body,
+    });
   if (isStream && !/^application\/json\b|^text\/html\b/.test(type) && response.body !== null) {
     const coding = headerValue(response.headers, "content-encoding") ?? "identity";
     if (coding !== "identity") return unreadable(`the backend answered with content-encoding ${coding}, though none was asked for`, to);
@@ -216,7 +226,7 @@ async function toClient(response: OpenResponse, translation: Translation, to: An
       to,
     );
   const whole = translation.whole(json, context);
-  if (!isStream || whole.status !== 200) return jsonResponse(whole.status, headers, whole.body);
+  if (!isStream || whole.status !== 200) return asItCame(jsonResponse(whole.status, headers, whole.body));
   const stream = translation.stream(context);
   const payloads = [...wholeAsStream(translation.target, json).flatMap((payload) => stream.onPayload(payload)), ...stream.onEnd()];
   return started(Buffer.concat(payloads.map(({ event, data }, index) => framing.render(event, data, index))));
@@ -233,6 +243,14 @@ function isAboutCertificate(status: number, text: string): boolean {
   return status === 400 && /<title>400 (?:The SSL certificate error|No required SSL certificate was sent)<\/title>/i.test(text);
 }
 
+/** Clients may name their parameters as they like; a header field has only some characters, and an end. */
+function droppedText(names: readonly string[]): string {
+  const text = names.map((name) => name.replace(/[^!#-+\--~]/g, "?")).join(", ");
+  return text.length <= DROPPED_CHARACTERS_MAX ? text : `${text.slice(0, DROPPED_CHARACTERS_MAX)}...`;
+}
+
+const DROPPED_CHARACTERS_MAX = 1_000;
+
 /** Fields about the bytes of a body that is written anew. */
 const OF_BODY: ReadonlySet<string> = new Set(["content-type", "content-length", "content-encoding", "etag", "digest", "content-md5"]);
 const CACHE: ReadonlySet<string> = new Set(["cache-control"]);
@@ -244,8 +262,12 @@ function what(type: string, bytes: Uint8Array | undefined): string {
 }
 
 /** An answer that cannot be understood is no answer; what came is not shown to the client. */
-function unreadable(message: string, { exchange, ports }: AnswerTo): OpenResponse {
-  return dated(ownError(exchange.provider, 502, "upstream_protocol", message), ports.clock.wallMs());
+function unreadable(message: string, to: AnswerTo): Answered {
+  return ours("upstream_protocol", message, to);
+}
+
+function ours(error: string, message: string, { exchange, ports }: AnswerTo): Answered {
+  return { response: dated(ownError(exchange.provider, 502, error, message), ports.clock.wallMs()), error };
 }
 
 function textOf(bytes: Uint8Array | undefined, { headers }: OpenResponse, ports: Ports): string | undefined {

@@ -111,31 +111,29 @@ const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
 
 /** The status that an error inside a 200 would have had, by its code (OpenAI's words). */
 export function statusOfError({ code, type }: ErrorFacts): number {
-  if (typeof code === "number" && code >= 400 && code < 600) return code;
-  for (const word of [code, type]) {
-    const status = typeof word === "string" ? STATUS_BY_WORD[word] : undefined;
-    if (status !== undefined) return status;
-  }
-  return 500;
+  if (typeof code === "number" && Number.isInteger(code) && code >= 400 && code < 600) return code;
+  return STATUS_BY_WORD.get(code) ?? STATUS_BY_WORD.get(type) ?? 500;
 }
 
-const STATUS_BY_WORD: Readonly<Record<string, number>> = {
-  rate_limit_exceeded: 429,
-  rate_limit_error: 429,
-  insufficient_quota: 429,
-  slow_down: 429,
-  context_length_exceeded: 400,
-  invalid_prompt: 400,
-  invalid_request_error: 400,
-  invalid_image: 400,
-  content_policy_violation: 400,
-  cyber_policy: 400,
-  invalid_api_key: 401,
-  authentication_error: 401,
-  permission_error: 403,
-  model_not_found: 404,
-  not_found_error: 404,
-  server_is_overloaded: 503,
-  service_unavailable_error: 503,
-  overloaded_error: 503,
-};
+const STATUS_BY_WORD: ReadonlyMap<unknown, number> = new Map(
+  Object.entries({
+    rate_limit_exceeded: 429,
+    rate_limit_error: 429,
+    insufficient_quota: 429,
+    slow_down: 429,
+    context_length_exceeded: 400,
+    invalid_prompt: 400,
+    invalid_request_error: 400,
+    invalid_image: 400,
+    content_policy_violation: 400,
+    cyber_policy: 400,
+    invalid_api_key: 401,
+    authentication_error: 401,
+    permission_error: 403,
+    model_not_found: 404,
+    not_found_error: 404,
+    server_is_overloaded: 503,
+    service_unavailable_error: 503,
+    overloaded_error: 503,
+  }),
+);

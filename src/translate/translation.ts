@@ -24,7 +24,7 @@ export type RequestMistake = {
   readonly status: 400 | 422;
   /** One or two sentences for people: what is wrong, and what is expected. */
   readonly message: string;
-  /** The place, as OpenAI names it: `messages[1].content[0].type`. */
+  /** The place, as the client's API names it: `messages[1].content[0].type` at OpenAI, `messages.1.content.0.type` at Anthropic. */
   readonly param: string | null;
   /** OpenAI's word, such as `invalid_type`, `invalid_value`, `missing_required_parameter`. */
   readonly code: string | null;

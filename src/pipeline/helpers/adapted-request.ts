@@ -11,6 +11,12 @@ export function adaptedBody(body: Json, { model, extraBody }: Pick<Adaptation, "
   return { ...(wanted === undefined || (wanted === "" && model !== undefined) ? {} : { model: wanted }), ...rest, ...extraBody };
 }
 
+/** The same before a translation, which may look at the model; where none is to be asked for, the client's own stands until the end. */
+export function withModel(body: Json, { model }: Pick<Adaptation, "model">): Json {
+  const wanted = modelFor(body.model, model);
+  return model === undefined || wanted === "" ? body : { ...body, model: wanted };
+}
+
 function modelFor(asked: unknown, model: Adaptation["model"]): unknown {
   if (model === undefined || typeof model === "string") return model ?? asked;
   if (typeof asked === "string" && Object.hasOwn(model, asked)) return model[asked];
