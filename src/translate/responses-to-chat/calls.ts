@@ -1,5 +1,5 @@
 import { openCustomCall, openFunctionCall } from "./call-item.ts";
-import type { Emit, OpenItem } from "./output.ts";
+import type { Emit, ShowItem } from "./output.ts";
 import type { CallPiece } from "./reading.ts";
 import type { OfferedTools } from "./tools.ts";
 
@@ -11,7 +11,6 @@ export type Calls = {
 };
 
 type Call = {
-  readonly index: number | undefined;
   id: string | undefined;
   readonly isCustom: boolean;
   name: string;
@@ -19,18 +18,18 @@ type Call = {
   item: { readonly add: (delta: string) => void } | undefined;
 };
 
-/** Gives the next item of the output its place: `open` is called with its index. */
-export type ShowItem = <Item extends OpenItem>(open: (outputIndex: number) => Item) => Item;
-
+/** `onNew` is called before a call begins, `show` gives it its place in the output. */
 export function createCalls(baseId: string, offered: OfferedTools, emit: Emit, onNew: () => void, show: ShowItem): Calls {
-  const calls: Call[] = [];
-  const usedIds = new Set<string>();
+  const find = createFinder();
+  const unused = createIds();
+  /** In the order they began. Few in truth, but a target could begin any number. */
+  let hidden: Call[] = [];
 
-  const showCall = (call: Call): void => {
-    call.item ??= show((outputIndex) => {
+  const open = (call: Call) =>
+    show((outputIndex) => {
       const tool = offered.byChatName.get(call.name);
       const facts = {
-        callId: unused(call.id ?? `call_${baseId}${outputIndex}`, usedIds),
+        callId: unused(call.id ?? `call_${baseId}${outputIndex}`),
         name: tool?.name ?? call.name,
         namespace: tool?.namespace,
       };
@@ -39,51 +38,67 @@ export function createCalls(baseId: string, offered: OfferedTools, emit: Emit, o
         ? openFunctionCall(`fc_${baseId}${outputIndex}`, outputIndex, facts, emit)
         : openCustomCall(`ctc_${baseId}${outputIndex}`, outputIndex, facts, isFunction, emit);
     });
-  };
   const showAll = () => {
-    for (const call of calls) showCall(call);
+    for (const call of hidden) call.item = open(call);
+    hidden = [];
   };
   return {
     showAll,
     add(piece) {
-      let call = callOf(piece, calls);
+      let call = find.callOf(piece);
       if (call === undefined) {
         showAll();
         onNew();
-        call = { index: piece.index, id: piece.id, isCustom: piece.isCustom, name: piece.name ?? "", item: undefined };
-        calls.push(call);
+        call = { id: piece.id, isCustom: piece.isCustom, name: piece.name ?? "", item: undefined };
+        hidden.push(call);
+        find.keep(piece, call);
       } else if (call.item === undefined) {
         call.id ??= piece.id;
         if (piece.name !== undefined && piece.name !== call.name) call.name += piece.name;
       }
       if (piece.text === "") return;
-      showCall(call);
+      showAll();
       call.item?.add(piece.text);
     },
   };
 }
 
 /**
- * The call that a piece belongs to; undefined: it begins one. Servers differ: some leave out the index or send 0 for each call,
- * some repeat id and name with each piece. A new id with a name begins a call; without any sign a piece goes on with the last.
+ * Finds the call that a piece belongs to; undefined: it begins one. Servers differ: some leave out the index or send 0 for each
+ * call, some repeat id and name with each piece. A new id with a name begins a call; without any sign a piece goes on with the last.
  */
-function callOf({ index, id, name }: CallPiece, calls: readonly Call[]): Call | undefined {
-  const isOther = (call: Call) => id !== undefined && call.id !== undefined && call.id !== id;
-  if (index !== undefined) {
-    const call = calls.findLast((one) => one.index === index);
-    return call !== undefined && isOther(call) && name !== undefined ? undefined : call;
-  }
-  if (id !== undefined) {
-    const call = calls.findLast((one) => one.id === id);
-    return call !== undefined || name !== undefined ? call : calls.at(-1);
-  }
-  return name === undefined ? calls.at(-1) : undefined;
+function createFinder() {
+  const byIndex = new Map<number, Call>();
+  const byId = new Map<string, Call>();
+  let last: Call | undefined;
+  return {
+    keep({ index, id }: CallPiece, call: Call): void {
+      if (index !== undefined) byIndex.set(index, call);
+      if (id !== undefined) byId.set(id, call);
+      last = call;
+    },
+    callOf({ index, id, name }: CallPiece): Call | undefined {
+      if (index !== undefined) {
+        const call = byIndex.get(index);
+        const isOther = id !== undefined && call?.id !== undefined && call.id !== id;
+        return isOther && name !== undefined ? undefined : call;
+      }
+      if (id !== undefined) return byId.get(id) ?? (name === undefined ? last : undefined);
+      return name === undefined ? last : undefined;
+    },
+  };
 }
 
 /** Clients tell calls apart by their ids; there are servers that give all the same. */
-function unused(id: string, used: Set<string>): string {
-  let result = id;
-  for (let count = 2; used.has(result); count++) result = `${id}_${count}`;
-  used.add(result);
-  return result;
+function createIds(): (id: string) => string {
+  const used = new Set<string>();
+  const counts = new Map<string, number>();
+  return (id) => {
+    let result = id;
+    let count = counts.get(id) ?? 1;
+    while (used.has(result)) result = `${id}_${++count}`;
+    counts.set(id, count);
+    used.add(result);
+    return result;
+  };
 }

@@ -2,7 +2,17 @@ import { isObject, type JsonObject } from "../../dialects/shared.ts";
 import { contentMistakes } from "./check-content.ts";
 import { toolMistakes } from "./check-tools.ts";
 import { CALLS, DROPPED_ITEMS, itemType, MESSAGES, OUTPUTS, roleOf, STATE_ITEMS } from "./items.ts";
-import { lengthMistakes, type Mistakes, missing, mistake, nameMistakes, textMistakes, wrongType, wrongValue } from "./mistakes.ts";
+import {
+  depthMistakes,
+  lengthMistakes,
+  type Mistakes,
+  missing,
+  mistake,
+  nameMistakes,
+  textMistakes,
+  wrongType,
+  wrongValue,
+} from "./mistakes.ts";
 
 export function* inputMistakes(input: unknown): Mistakes {
   if (input === undefined || input === null || (Array.isArray(input) && input.length === 0)) return yield missing("input");
@@ -28,7 +38,10 @@ function* itemMistakes(item: unknown, place: string): Mistakes {
     yield* nameMistakes(item, "call_id", place);
     return yield* contentMistakes(item, "output", place, "output");
   }
-  if (type === "additional_tools") return yield* toolMistakes(item.tools, `${place}.tools`);
+  if (type === "additional_tools") {
+    yield* depthMistakes(item.tools, `${place}.tools`);
+    return yield* toolMistakes(item.tools, `${place}.tools`);
+  }
   if (STATE_ITEMS.has(type)) yield onlyAtTheService(place, type);
   if (!DROPPED_ITEMS.has(type))
     yield wrongValue(`${place}.type`, type, ["message", ...names(CALLS), ...names(OUTPUTS), ...names(DROPPED_ITEMS)]);

@@ -3,6 +3,7 @@ import type { RequestMistake } from "../translation.ts";
 import { inputMistakes } from "./check-input.ts";
 import { choiceMistakes, toolMistakes } from "./check-tools.ts";
 import {
+  depthMistakes,
   lengthMistakes,
   type Mistakes,
   missing,
@@ -44,8 +45,11 @@ const TYPES: readonly (readonly [param: string, type: TypeName])[] = [
   ["user", "string"],
 ];
 
+const NESTED = ["metadata", "reasoning", "text", "tool_choice", "tools"];
+
 function* requestMistakes(request: JsonObject, offered: OfferedTools): Mistakes {
   for (const [param, type] of TYPES) yield* optionalMistakes(request[param], type, param);
+  for (const param of NESTED) yield* depthMistakes(request[param], param);
   yield* minimumMistakes(request.max_output_tokens, 1, "max_output_tokens");
   yield* minimumMistakes(request.top_logprobs, 0, "top_logprobs");
   yield* stateMistakes(request);

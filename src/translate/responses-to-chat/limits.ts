@@ -9,3 +9,11 @@ export const ANSWER_CHARACTERS_MAX = 16 * 1024 * 1024;
 
 /** What an item or a part counts for beside its text, so that a stream of empty ones ends too. */
 export const ITEM_CHARACTERS = 256;
+
+/** Nesting of what goes on as it is, such as the schemas of tools; writing JSON of any depth would use up the stack. */
+export const DEPTH_MAX = 128;
+
+export function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1));
+}

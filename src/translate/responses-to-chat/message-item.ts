@@ -52,7 +52,7 @@ export function openMessage(id: string, output_index: number, emit: Emit, onPart
     addText(delta, logprobs) {
       const part = textPart();
       part.text += delta;
-      part.logprobs.push(...logprobs);
+      for (const logprob of logprobs) part.logprobs.push(logprob);
       send("output_text.delta", { delta, logprobs });
     },
     addRefusal(delta) {

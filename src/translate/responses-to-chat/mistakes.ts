@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from "../../dialects/shared.ts";
 import type { RequestMistake } from "../translation.ts";
-import { TEXT_CHARACTERS_MAX } from "./limits.ts";
+import { DEPTH_MAX, isDeeperThan, TEXT_CHARACTERS_MAX } from "./limits.ts";
 
 /** Found one after the other; the first one is what the client is told. */
 export type Mistakes = Generator<RequestMistake, void, void>;
@@ -53,6 +53,10 @@ export function* lengthMistakes(text: string, param: string): Mistakes {
   if (text.length <= TEXT_CHARACTERS_MAX) return;
   const message = `Invalid '${param}': string too long. Expected a string with maximum length ${TEXT_CHARACTERS_MAX}, but got a string with length ${text.length} instead.`;
   yield mistake(param, "string_above_max_length", message);
+}
+
+export function* depthMistakes(value: unknown, param: string): Mistakes {
+  if (isDeeperThan(value, DEPTH_MAX)) yield mistake(param, "invalid_value", `Invalid '${param}': nested deeper than ${DEPTH_MAX} levels.`);
 }
 
 const TYPES = {

@@ -11,6 +11,9 @@ export type Emit = (type: string, fields: JsonObject) => void;
 
 export type ItemStatus = "completed" | "incomplete";
 
+/** Gives the next item of the output its place: `open` is called with its index. */
+export type ShowItem = <Item extends OpenItem>(open: (outputIndex: number) => Item) => Item;
+
 /** An item on its way. Closing it sends its last events and gives it whole. */
 export type OpenItem = { readonly close: (status: ItemStatus) => JsonObject };
 
@@ -28,40 +31,45 @@ export type Output = {
  * and text after a call is another message. Calls stay open until the end, since their pieces may come mixed.
  */
 export function createOutput(baseId: string, offered: OfferedTools, emit: Emit): Output {
-  const items: { readonly open: OpenItem; closed: JsonObject | undefined }[] = [];
+  /** Open, or closed and whole. */
+  const items: { readonly close: (status: ItemStatus) => JsonObject }[] = [];
   let message: MessageItem | undefined;
   let reasoning: ReasoningItem | undefined;
+  /** Where the one of the two stands that is open. */
+  let sequentialIndex = 0;
   let characters = 0;
 
-  const show = <Item extends OpenItem>(open: (outputIndex: number) => Item): Item => {
+  const show: ShowItem = (open) => {
     characters += ITEM_CHARACTERS;
     const item = open(items.length);
-    items.push({ open: item, closed: undefined });
+    items.push(item);
     return item;
   };
   const closeSequential = () => {
-    if (message === undefined && reasoning === undefined) return;
-    const item = items.find(({ open }) => open === (message ?? reasoning));
-    if (item !== undefined) item.closed = item.open.close("completed");
+    const closed = (message ?? reasoning)?.close("completed");
+    if (closed !== undefined) items[sequentialIndex] = { close: () => closed };
     message = undefined;
     reasoning = undefined;
   };
   const calls = createCalls(baseId, offered, emit, closeSequential, show);
+  const begin = () => {
+    closeSequential();
+    calls.showAll();
+    sequentialIndex = items.length;
+  };
 
   const theMessage = (): MessageItem => {
     if (message !== undefined) return message;
-    closeSequential();
-    calls.showAll();
+    begin();
     const onPart = () => {
       characters += ITEM_CHARACTERS;
     };
-    message = show((index) => openMessage(`msg_${baseId}${items.length === 0 ? "" : index}`, index, emit, onPart));
+    message = show((index) => openMessage(`msg_${baseId}${index}`, index, emit, onPart));
     return message;
   };
   const theReasoning = (): ReasoningItem => {
     if (reasoning !== undefined) return reasoning;
-    closeSequential();
-    calls.showAll();
+    begin();
     reasoning = show((index) => openReasoning(`rs_${baseId}${index}`, index, emit));
     return reasoning;
   };
@@ -73,11 +81,11 @@ export function createOutput(baseId: string, offered: OfferedTools, emit: Emit):
       if (brought.text !== "") theMessage().addText(brought.text, brought.logprobs);
       if (brought.refusal !== "") theMessage().addRefusal(brought.refusal);
       if (brought.annotations.length > 0) theMessage().addAnnotations(brought.annotations);
-      for (const piece of brought.calls) calls.add(piece);
+      for (const piece of brought.calls) if (characters <= ANSWER_CHARACTERS_MAX) calls.add(piece);
     },
     close(status) {
       calls.showAll();
-      return items.map((item, index) => item.closed ?? item.open.close(index === items.length - 1 ? status : "completed"));
+      return items.map((item, index) => item.close(index === items.length - 1 ? status : "completed"));
     },
     isTooLong: () => characters > ANSWER_CHARACTERS_MAX,
   };

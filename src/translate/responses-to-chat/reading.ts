@@ -1,4 +1,5 @@
 import { countOf, isObject, type JsonObject, objectsOf, textOf, textsOf } from "../../dialects/shared.ts";
+import { DEPTH_MAX, isDeeperThan } from "./limits.ts";
 
 /** What a message of a whole answer, or a delta of a streamed one, brings: the two have the same keys. */
 export type Brought = {
@@ -27,10 +28,21 @@ export function broughtBy(message: JsonObject, logprobs: unknown): Brought {
     // Names in use: DeepSeek's and vLLM's, and OpenRouter's and Ollama's. Some servers send both with the same text.
     reasoning: textOf(message.reasoning_content) ?? textOf(message.reasoning) ?? reasoningInParts(content),
     text: typeof content === "string" ? content : textInParts(content),
-    logprobs: objectsOf(isObject(logprobs) ? logprobs.content : undefined),
+    logprobs: objectsOf(isObject(logprobs) ? logprobs.content : undefined).map((token) => ({
+      ...probability(token),
+      top_logprobs: objectsOf(token.top_logprobs).map(probability),
+    })),
     refusal: textOf(refusal) ?? "",
     annotations: objectsOf(annotations).flatMap(flatAnnotation),
     calls: [...callPieces(message.tool_calls), ...legacyCall(message.function_call)],
+  };
+}
+
+function probability({ token, bytes, logprob }: JsonObject): JsonObject {
+  return {
+    token: typeof token === "string" ? token : "",
+    bytes: Array.isArray(bytes) ? bytes.filter((byte) => typeof byte === "number") : [],
+    logprob: typeof logprob === "number" ? logprob : 0,
   };
 }
 
@@ -87,5 +99,5 @@ function legacyCall(call: unknown): readonly CallPiece[] {
 /** Arguments are a text in JSON; some servers send the JSON itself. */
 function textValue(value: unknown): string {
   if (typeof value === "string") return value;
-  return typeof value === "object" && value !== null ? JSON.stringify(value) : "";
+  return isObject(value) && !isDeeperThan(value, DEPTH_MAX) ? JSON.stringify(value) : "";
 }

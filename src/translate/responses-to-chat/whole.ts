@@ -16,7 +16,9 @@ export function translateWhole(answer: JsonObject, context: AnswerContext): Tran
   if (state === undefined || state.status === "in_progress") return failed(502, serverError(BROKEN_OFF));
   const head = headOf(answer, context);
   const output = createOutput(head.id, offeredTools(context.request), () => {});
-  output.add(broughtBy(choice.message, choice.logprobs));
+  const { calls, ...rest } = broughtBy(choice.message, choice.logprobs);
+  // Each is a call of its own, whatever its id; only those of a stream have an index.
+  output.add({ ...rest, calls: calls.map((call, index) => ({ ...call, index })) });
   if (output.isTooLong()) return failed(502, serverError(TOO_LONG));
   const items = output.close(state.status);
   return { status: 200, body: responseTo(context.request, head, state, items, usageOf(answer.usage), textOf(answer.service_tier)) };
