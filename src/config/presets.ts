@@ -15,6 +15,7 @@ export const PRESETS: Readonly<Record<(typeof PRESET_NAMES)[number], TargetSetti
     keyFile: "/etc/pki/consumer/key.pem",
     extraHeaders: { "X-LCS-Merge-Server-Tools": "true", Authorization: "" },
     extraBody: { model: "", generate_topic_summary: false },
+    models: ["lightspeed"],
   },
 };
 

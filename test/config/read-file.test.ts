@@ -71,6 +71,7 @@ server_name = "inner.example"
         keyFile: "/k",
         extraHeaders: { "X-LCS-Merge-Server-Tools": "true", authorization: "Bearer x" },
         extraBody: { model: "", generate_topic_summary: false, store: true },
+        models: ["lightspeed"],
       },
     });
   });
