@@ -29,6 +29,7 @@ export type TargetSetting = {
   /** What it speaks; requests in another dialect are translated. */
   readonly dialect?: TargetDialect;
   readonly systemMessages?: "drop" | "instructions" | "input";
+  readonly customTools?: "function" | "custom";
   readonly model?: ModelSetting;
   /** Refuse what cannot be translated, where it would be left out and named. */
   readonly strict?: boolean;

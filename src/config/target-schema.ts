@@ -128,6 +128,14 @@ export const TARGET_SETTINGS: { readonly [Name in PlaceName | keyof TargetSettin
     summary: "system and developer messages: drop them, join them into the instructions, or keep them where they are (input)",
     example: '"instructions"',
   },
+  customTools: {
+    key: "custom_tools",
+    value: choice("WAY", ["function", "custom"]),
+    defaultText: '"function"',
+    summary:
+      "custom tools of Responses clients (Codex) before Chat Completions: as functions, which every server knows, or as custom tools",
+    example: '"custom"',
+  },
   model: {
     key: "model",
     value: MODEL,

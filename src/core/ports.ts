@@ -45,6 +45,8 @@ export type Adaptation = {
   /** What it speaks; requests in another dialect are translated. Undefined: whatever it is asked in. */
   readonly dialect: DialectName | undefined;
   readonly systemMessages: "drop" | "instructions" | "input";
+  /** Custom tools of Responses clients before Chat Completions. */
+  readonly customTools: "function" | "custom";
   /** Refuse what cannot be expressed, where it would be left out and named. */
   readonly strict: boolean;
   /** One for all, or by the name asked for (`*`: any other); `""` leaves it out. Undefined: as asked. */

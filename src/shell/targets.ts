@@ -69,10 +69,11 @@ function isAdapted({ dialect, model, extraHeaders, extraBody }: TargetSetting): 
   return [dialect, model, extraHeaders, extraBody].some((each) => each !== undefined);
 }
 
-function adaptationOf({ dialect, systemMessages, strict, model, extraHeaders, extraBody }: TargetSetting): Adaptation {
+function adaptationOf({ dialect, systemMessages, customTools, strict, model, extraHeaders, extraBody }: TargetSetting): Adaptation {
   return {
     dialect,
     systemMessages: systemMessages ?? "input",
+    customTools: customTools ?? "function",
     strict: strict ?? false,
     model,
     extraHeaders: extraHeaders ?? {},

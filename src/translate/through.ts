@@ -2,10 +2,12 @@ import type { JsonObject } from "../dialects/shared.ts";
 import { readError } from "./errors.ts";
 import type { AnswerContext, RequestOptions, StreamTranslation, Translation } from "./translation.ts";
 
+/** System messages must still be there for the second, which the settings speak of. */
+const KEPT: RequestOptions = { systemMessages: "input" };
+
 /** One translation behind another: from the client of the first to the target of the second, by the dialect between them. */
 export function through(first: Translation, second: Translation): Translation {
   const between = (json: JsonObject): JsonObject => {
-    // What the first makes of system messages must still be there for the second, which the settings speak of.
     const request = first.request(json, KEPT);
     return request.kind === "request" ? request.body : {};
   };
@@ -28,8 +30,6 @@ export function through(first: Translation, second: Translation): Translation {
     error: first.error,
   };
 }
-
-const KEPT: RequestOptions = { systemMessages: "input" };
 
 function streamThrough(first: StreamTranslation, second: StreamTranslation): StreamTranslation {
   return {

@@ -7,6 +7,11 @@ import type { ErrorFacts } from "./errors.ts";
 export type RequestOptions = {
   /** What becomes of system and developer messages: left out, joined into the instructions, or kept as items of the input. */
   readonly systemMessages: "drop" | "instructions" | "input";
+  /**
+   * Custom tools, which take a text, of Responses clients before Chat Completions: as functions with one argument, which every server knows,
+   * or as what they are. Functions where nothing is said. Calls come back as calls of custom tools either way.
+   */
+  readonly customTools?: "function" | "custom";
 };
 
 /** A request in the target's dialect. */

@@ -5,12 +5,11 @@ import { asksForNothing, type Dropped, drop } from "./dropped.ts";
 import { translateMessages } from "./messages.ts";
 import { mistake } from "./mistakes.ts";
 import { offeredTools } from "./tools.ts";
-import { type CustomTools, translateTools } from "./translate-tools.ts";
+import { translateTools } from "./translate-tools.ts";
 
 export function translateRequest(
   request: JsonObject,
-  { systemMessages }: RequestOptions,
-  customTools: CustomTools,
+  { systemMessages, customTools = "function" }: RequestOptions,
 ): TranslatedRequest | RequestMistake {
   const offered = offeredTools(request);
   const wrong = mistakeIn(request, offered);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Payload } from "../../../src/core/dialect.ts";
 import { type JsonObject, objectsOf } from "../../../src/dialects/shared.ts";
 import { SSE } from "../../../src/stream/sse.ts";
-import { responsesToChat, responsesToChatFunctions } from "../../../src/translate/responses-to-chat.ts";
+import { responsesToChat } from "../../../src/translate/responses-to-chat.ts";
 import { CHUNK, chunk, context, payloadOf, payloadsFor, USAGE } from "./support.ts";
 
 const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 });
@@ -188,9 +188,9 @@ const hostile = fc.letrec<{ readonly value: unknown; readonly object: object }>(
 test("no request makes it throw, and what it makes of one is JSON", () => {
   fc.assert(
     fc.property(hostile, fc.constantFrom("drop", "instructions", "input"), (request, systemMessages) => {
-      for (const translation of [responsesToChat, responsesToChatFunctions]) {
+      for (const customTools of ["custom", "function"] as const) {
         for (const given of [request, { ...request, input: [request] }, { ...request, input: "Hi", tools: [request] }]) {
-          const result = translation.request(given, { systemMessages });
+          const result = responsesToChat.request(given, { systemMessages, customTools });
           if (result.kind === "request") expect(Array.isArray(result.body.messages)).toBe(true);
           else expect([400, 422]).toContain(result.status);
           expect(() => JSON.stringify(result)).not.toThrow();

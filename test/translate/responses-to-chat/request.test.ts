@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import OpenAI from "openai";
 import type { ChatCompletionCreateParams, ChatCompletionMessageParam } from "openai/resources/chat/completions";
 import type { ResponseCreateParams, ResponseInput } from "openai/resources/responses/responses";
-import { responsesToChat, responsesToChatFunctions } from "../../../src/translate/responses-to-chat.ts";
+import { responsesToChat } from "../../../src/translate/responses-to-chat.ts";
 import { OPTIONS, translated } from "./support.ts";
 
 const IMAGE = "data:image/png;base64,AAAA";
@@ -436,8 +436,7 @@ describe("tools", () => {
           { type: "custom_tool_call_output", call_id: "a", output: "Done" },
         ],
       },
-      OPTIONS,
-      responsesToChatFunctions,
+      { ...OPTIONS, customTools: "function" },
     );
     const input = {
       type: "object",

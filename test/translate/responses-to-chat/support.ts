@@ -4,9 +4,9 @@ import type { Payload } from "../../../src/core/dialect.ts";
 import type { JsonObject } from "../../../src/dialects/shared.ts";
 import { SSE } from "../../../src/stream/sse.ts";
 import { responsesToChat } from "../../../src/translate/responses-to-chat.ts";
-import type { AnswerContext, RequestOptions, TranslatedRequest, Translation } from "../../../src/translate/translation.ts";
+import type { AnswerContext, RequestOptions, TranslatedRequest } from "../../../src/translate/translation.ts";
 
-export const OPTIONS: RequestOptions = { systemMessages: "input" };
+export const OPTIONS: RequestOptions = { systemMessages: "input", customTools: "custom" };
 
 /** Requests are written in the types of the official client; what crosses the wire is JSON. */
 export function json(value: unknown): JsonObject {
@@ -17,12 +17,8 @@ export function context(request: ResponseCreateParams = { model: "asked-for", in
   return { request: json(request), id: "ctx0", createdSeconds: 1_760_000_000 };
 }
 
-export function translated(
-  request: ResponseCreateParams,
-  options: RequestOptions = OPTIONS,
-  translation: Translation = responsesToChat,
-): TranslatedRequest {
-  const result = translation.request(json(request), options);
+export function translated(request: ResponseCreateParams, options: RequestOptions = OPTIONS): TranslatedRequest {
+  const result = responsesToChat.request(json(request), options);
   if (result.kind === "mistake") throw new Error(`${result.param}: ${result.message}`);
   return result;
 }

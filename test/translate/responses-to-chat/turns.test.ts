@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { ResponseCreateParams } from "openai/resources/responses/responses";
 import { objectsOf } from "../../../src/dialects/shared.ts";
-import { responsesToChat, responsesToChatFunctions } from "../../../src/translate/responses-to-chat.ts";
+import { responsesToChat } from "../../../src/translate/responses-to-chat.ts";
 import { context, json, OPTIONS } from "./support.ts";
 
 const REQUEST: ResponseCreateParams = {
@@ -25,12 +25,12 @@ const custom = { id: "call_a", type: "custom", custom: { name: "exec", input: "1
 const asFunction = { id: "call_a", type: "function", function: { name: "exec", arguments: '{"input":"1+1"}' } };
 
 test.each([
-  { form: "custom tools", translation: responsesToChat, exec: custom },
-  { form: "functions in their place", translation: responsesToChatFunctions, exec: asFunction },
-])("what the target said comes back to it in the next turn as it said it: $form", ({ translation, exec }) => {
+  { form: "custom tools", customTools: "custom" as const, exec: custom },
+  { form: "functions in their place", customTools: "function" as const, exec: asFunction },
+])("what the target said comes back to it in the next turn as it said it: $form", ({ customTools, exec }) => {
   const message = { role: "assistant", content: "Wait.", tool_calls: [exec, search] };
   const answer = { id: "chatcmpl-1", choices: [{ message: { ...message, reasoning: "Hm." }, finish_reason: "tool_calls" }] };
-  const { body } = translation.whole(answer, context(REQUEST));
+  const { body } = responsesToChat.whole(answer, context(REQUEST));
   const output = objectsOf(body.output);
   // What Codex needs to find its tools.
   expect(output).toMatchObject([
@@ -43,7 +43,10 @@ test.each([
     { type: "custom_tool_call_output", call_id: "call_a", output: "2" },
     { type: "function_call_output", call_id: "call_b", output: "found" },
   ];
-  const next = translation.request(json({ ...REQUEST, input: [...objectsOf(REQUEST.input), ...output, ...results] }), OPTIONS);
+  const next = responsesToChat.request(json({ ...REQUEST, input: [...objectsOf(REQUEST.input), ...output, ...results] }), {
+    ...OPTIONS,
+    customTools,
+  });
   expect(next).toMatchObject({
     kind: "request",
     dropped: ["input.reasoning"],
