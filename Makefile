@@ -41,6 +41,15 @@ man: ## check the manual pages, where mandoc is there to do it
 completions: $(INSTALLED) ## build the completions of bash, zsh and fish
 	@$(BUN) packaging/completions.ts
 
+source: $(INSTALLED) ## pack the sources at HEAD, and what builds them offline
+	@$(BUN) packaging/source.ts
+
+rpm: source ## build the RPM packages; RPM_FLAGS="--with selinux" adds the policy
+	rm -rf dist/rpm
+	rpmbuild -ba --quiet $(if $(wildcard /etc/debian_version),--nodeps) $(RPM_FLAGS) --define '_topdir $(CURDIR)/dist/rpm/build' \
+	  --define '_sourcedir $(CURDIR)/dist/source' --define '_rpmdir $(CURDIR)/dist/rpm' --define '_srcrpmdir $(CURDIR)/dist/rpm' \
+	  --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' packaging/rpm/faultproxy.spec
+
 fmt: $(INSTALLED) ## bring the sources into the project's style
 	$(BUN) $(BIN)/biome check --write
 
@@ -57,4 +66,4 @@ $(INSTALLED): package.json package-lock.json
 	else echo "make: install Node.js (with npm) or Bun first" >&2; exit 1; fi
 	@touch $@
 
-.PHONY: help demo test run build dist bench lint check man completions fmt clean
+.PHONY: help demo test run build dist bench lint check man completions source rpm fmt clean

@@ -54,8 +54,10 @@ function definitions(): readonly string[] {
   return Object.entries(values).flatMap(([name, value]) => ["--define", `${name}=${JSON.stringify(value)}`]);
 }
 
-/** Empty outside a repository, as in a source archive. */
+/** A source archive says it itself: `git archive` writes it into a file. A repository around an unpacked one is another project's. */
 function commit(): string {
+  const archived = readFileSync(join(import.meta.dir, "commit"), "utf8").trim();
+  if (/^[\da-f]{12,}$/.test(archived)) return archived.slice(0, 12);
   try {
     const dirty = run(["git", "status", "--porcelain", "--untracked-files=no"], ROOT) === "" ? "" : "-dirty";
     return run(["git", "rev-parse", "--short=12", "HEAD"], ROOT) + dirty;
