@@ -81,16 +81,15 @@ export function createCallStream(chunks: Chunks, exchangeId: string): CallStream
   };
   const end = (state: CallState, call: Call): readonly Payload[] => {
     const first = tell(state, call);
-    const rest = giveInput(state, missing(state.given, call.input));
-    if (rest.length > 0) state.isBehind = false;
-    return [...first, ...rest];
+    return [...first, ...giveInput(state, missing(state.given, call.input))];
   };
   const untold = (isMeant: (state: CallState) => boolean): CallState | undefined =>
     places.all().find((state) => state.told === undefined && !state.isForeign && isMeant(state));
 
   return {
     ignore(place) {
-      if (places.find(place) === undefined) add(place, "function").isForeign = true;
+      const state = places.find(place) ?? add(place, "function");
+      if (state.told === undefined) state.isForeign = true;
     },
     begin(place, call) {
       return tell(stateOf(place, call) ?? add(place, call.kind), call);
@@ -102,9 +101,7 @@ export function createCallStream(chunks: Chunks, exchangeId: string): CallStream
     },
     inputEnd(place, kind, input) {
       const state = stateAt(place, kind);
-      const rest = giveInput(state, missing(state.given, input));
-      if (rest.length > 0) state.isBehind = false;
-      return rest;
+      return giveInput(state, missing(state.given, input));
     },
     itemEnd: (place, call) => end(stateOf(place, call) ?? untold((state) => state.isPlaceless) ?? add(place, call.kind), call),
     answerEnd: (place, call) => end(stateOf(place, call) ?? untold(() => true) ?? add(place, call.kind), call),

@@ -14,6 +14,8 @@ type MessageState = {
   start: number | undefined;
   partStart: number | undefined;
   annotations: number;
+  /** Events named no place when it began. */
+  readonly isPlaceless: boolean;
   isOver: boolean;
 };
 
@@ -21,6 +23,8 @@ type TextKind = "text" | "refusal";
 
 /** Turns what events say of messages into chunks. Every text is given once: by deltas, or where none came by what tells the end. */
 export type MessageStream = {
+  /** The item has begun. */
+  readonly begin: (place: Place) => void;
   readonly delta: (place: Place, kind: TextKind, text: string, logprobs: unknown) => readonly Payload[];
   readonly partEnd: (place: Place, kind: TextKind, saidBy: PartEnd, text: string, logprobs: unknown) => readonly Payload[];
   readonly annotation: (place: Place, annotation: unknown) => readonly Payload[];
@@ -34,9 +38,13 @@ export function createMessageStream(chunks: Chunks, withLogprobs: boolean): Mess
   const places = createPlaces<MessageState>();
   const given = { text: 0, refusal: 0, annotations: 0 };
 
-  const stateAt = (place: Place): MessageState => {
-    const isNamed = place.index !== undefined || place.id !== undefined;
-    return (isNamed ? places.find(place) : places.last()) ?? places.add(place, createState());
+  const add = (place: Place): MessageState => places.add(place, createState(isNowhere(place)));
+  const find = (place: Place): MessageState | undefined =>
+    isNowhere(place) ? places.last() : (places.find(place) ?? places.all().findLast((state) => state.isPlaceless && !state.isOver));
+  /** The message on its way there; one that is over is not meant by what begins. */
+  const open = (place: Place): MessageState => {
+    const found = find(place);
+    return found === undefined || found.isOver ? add(place) : found;
   };
   const chunkOf = (kind: TextKind, text: string, logprobs: readonly JsonObject[]): Payload => {
     given[kind] += text.length;
@@ -71,16 +79,17 @@ export function createMessageStream(chunks: Chunks, withLogprobs: boolean): Mess
   };
 
   return {
+    begin: open,
     delta(place, kind, text, logprobs) {
       if (text === "") return NOTHING;
-      const state = stateAt(place);
+      const state = open(place);
       beginPart(state, kind);
       give(state[kind].whole, text);
       give(state[kind].part, text);
       return [chunkOf(kind, text, logprobsOf(logprobs))];
     },
     partEnd(place, kind, saidBy, text, logprobs) {
-      const state = stateAt(place);
+      const state = find(place) ?? add(place);
       if (state.isOver) return NOTHING;
       const isWhole = state[kind].part.length === 0;
       const rest = missingOfPart(state[kind], saidBy, text);
@@ -90,13 +99,13 @@ export function createMessageStream(chunks: Chunks, withLogprobs: boolean): Mess
       return [chunkOf(kind, rest, isWhole ? logprobsOf(logprobs) : NONE)];
     },
     annotation(place, annotation) {
-      const state = stateAt(place);
+      const state = find(place) ?? add(place);
       const found = isObject(annotation) ? chatAnnotation(annotation, state.partStart ?? given.text) : undefined;
       if (found === undefined) return NOTHING;
       state.annotations++;
       return annotationChunks([found]);
     },
-    itemEnd: (place, item) => endItem(stateAt(place), item),
+    itemEnd: (place, item) => endItem(find(place) ?? add(place), item),
     answerEnd(items) {
       const all = readMessages(
         items.map(([, item]) => item),
@@ -106,7 +115,7 @@ export function createMessageStream(chunks: Chunks, withLogprobs: boolean): Mess
       const isWhole = all.text.length <= given.text && all.refusal.length <= given.refusal && all.annotations.length <= given.annotations;
       return isWhole
         ? NOTHING
-        : matched(items, places.all(), places.find).flatMap(([item, state]) => endItem(state ?? createState(), item));
+        : matched(items, places.all(), places.find).flatMap(([item, state]) => endItem(state ?? createState(false), item));
     },
     count: () => places.all().length,
   };
@@ -115,13 +124,18 @@ export function createMessageStream(chunks: Chunks, withLogprobs: boolean): Mess
 const NOTHING: readonly Payload[] = [];
 const NONE: readonly JsonObject[] = [];
 
-function createState(): MessageState {
+function isNowhere({ index, id }: Place): boolean {
+  return index === undefined && id === undefined;
+}
+
+function createState(isPlaceless: boolean): MessageState {
   return {
     text: createTextProgress(),
     refusal: createTextProgress(),
     start: undefined,
     partStart: undefined,
     annotations: 0,
+    isPlaceless,
     isOver: false,
   };
 }

@@ -35,7 +35,8 @@ export function createStream(context: AnswerContext): StreamTranslation {
     const place = placeOfItem(output_index, item);
     const call = readCall(item);
     if (call !== undefined) return calls.begin(place, call);
-    if (item.type !== "message") calls.ignore(place);
+    if (item.type === "message") messages.begin(place);
+    else calls.ignore(place);
     return NOTHING;
   };
   const itemEnd: Handler = ({ output_index, item }) => {
@@ -68,6 +69,7 @@ export function createStream(context: AnswerContext): StreamTranslation {
     for (const [place, item] of items) {
       const call = readCall(item);
       if (call !== undefined) payloads.push(...calls.answerEnd(place, call));
+      else if (item.type !== "message") calls.ignore(place);
       if (calls.count() > STREAM_ITEMS_MAX) return [...chunks.role(), ...payloads, ...fail(TOO_MANY_ITEMS)];
     }
     const isCut = isIncomplete || response.status === "incomplete";
