@@ -19,8 +19,11 @@ config=$root/etc/xdg/faultproxy/config.toml
 } > "$config"
 chmod 600 "$config"
 
-for page in dist/man/*.[1-8]; do file 644 "$page" "$share/man/man${page##*.}/${page##*/}"; done
-ln -sf faultproxy-ctl.1 "$share/man/man1/faultctl.1"
+for page in dist/man/*.[1-8]; do
+  file 644 "$page" "$share/man/man${page##*.}/${page##*/}"
+  gzip -9 -n -f "$share/man/man${page##*.}/${page##*/}"
+done
+ln -sf faultproxy-ctl.1.gz "$share/man/man1/faultctl.1.gz"
 
 file 644 dist/completions/bash/faultproxy "$share/bash-completion/completions/faultproxy"
 ln -sf faultproxy "$share/bash-completion/completions/faultctl"
