@@ -71,7 +71,7 @@ export async function targetSide(
     return mistaken(exchange, translation, inexpressible(translated.dropped, TITLES[target]), ports);
   }
 
-  const body = new TextEncoder().encode(JSON.stringify(adaptedBody(translated.body, adaptation)));
+  const body = new TextEncoder().encode(JSON.stringify(adaptedBody(translated.body, json.model, adaptation)));
   const path = translation === undefined ? exchange.path : translatedPath(exchange.path, client, target);
   // What stands in the query of one dialect means nothing in another, but for OpenAI's two, which share their hosts.
   const query = translation === undefined || client !== "messages" ? exchange.query : "";

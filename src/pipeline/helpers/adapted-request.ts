@@ -3,10 +3,11 @@ import type { Adaptation } from "../../core/ports.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** A request's JSON with the model that the target is to be asked for, and with what its settings put in. */
-export function adaptedBody(body: Json, { model, extraBody }: Pick<Adaptation, "model" | "extraBody">): Json {
-  const { model: asked, ...rest } = body;
-  const wanted = modelFor(asked, model);
+/** A request's JSON with the model that the target is to be asked for in place of the client's, and with what its settings put in. */
+export function adaptedBody(body: Json, asked: unknown, { model, extraBody }: Pick<Adaptation, "model" | "extraBody">): Json {
+  const { model: kept, ...rest } = body;
+  // A name is looked up once: what it stands for may be a name in the table too.
+  const wanted = model === undefined ? kept : modelFor(asked, model);
   // Where it stood: first.
   return { ...(wanted === undefined || (wanted === "" && model !== undefined) ? {} : { model: wanted }), ...rest, ...extraBody };
 }

@@ -9,12 +9,15 @@ const COLON = 0x3a;
 /** What a target sends behind its last frame is read this long, so that its connection can be kept. */
 const DRAIN_MS_MAX = 1_000;
 
+/** HTTP clients throw away what they have not read when the connection breaks off; by then the error should have been. */
+const ERROR_AHEAD_OF_CUT_MS = 100;
+
 const never = new AbortController().signal;
 
 /**
  * The frames of a stream in another dialect, as they come: each chunk gives the frames that it completes. Comments, which
- * keep connections alive, pass. A stream that was cut ends with the error that the dialect has for it and is cut too, by FIN: nothing
- * of the error gets lost on the way.
+ * keep connections alive, pass. A stream that was cut ends with the error that the dialect has for it and is cut too, a moment
+ * later and by FIN: nothing of the error gets lost on the way.
  */
 export function translatedStream(source: Chunks, stream: StreamTranslation, from: Framing, to: Framing, clock: Clock): Chunks {
   const splitter = from.splitter();
@@ -59,8 +62,9 @@ export function translatedStream(source: Chunks, stream: StreamTranslation, from
         const bytes = await next();
         if (bytes.length > 0) return bytes;
       }
-      if (end === "cut") throw new BodyCut("close");
-      return undefined;
+      if (end !== "cut") return undefined;
+      await clock.sleep(ERROR_AHEAD_OF_CUT_MS, never);
+      throw new BodyCut("close");
     },
     cancel: () => source.cancel(),
   };
