@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canBoot, createContainer } from "./support/container.ts";
-import { PACKAGING, temporaryFolder } from "./support/run.ts";
+import { temporaryFolder } from "./support/run.ts";
 
 const folder = temporaryFolder("service");
 const canRun = canBoot(join(folder, "trial"));
@@ -37,11 +37,7 @@ describe.skipIf(!canRun)("the service, booted", () => {
   let said = "";
   beforeAll(() => {
     const container = createContainer(join(folder, "machine"));
-    for (const unit of ["faultproxy.service", "faultproxy.socket"]) {
-      const text = readFileSync(join(PACKAGING, "systemd", unit), "utf8").replaceAll("/usr/bin/", "/opt/");
-      writeFileSync(container.path(`/etc/systemd/system/${unit}`), text);
-    }
-    mkdirSync(container.path("/etc/xdg/faultproxy"), { recursive: true, mode: 0o700 });
+    container.installUnits();
     writeFileSync(container.path("/etc/xdg/faultproxy/config.toml"), 'simulate = true\nmode = "r 1"\n', { mode: 0o600 });
     writeFileSync(container.path("/etc/shadow"), "root:*:::::::\n", { mode: 0o640 });
     said = container.boot(SCRIPT);

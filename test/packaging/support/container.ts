@@ -1,12 +1,14 @@
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BINARY } from "../../e2e/support/daemon.ts";
-import { type Ran, run } from "./run.ts";
+import { PACKAGING, type Ran, run } from "./run.ts";
 
 /** A machine that has this one's /usr and nothing else, with the units installed. */
 export type Container = {
   /** A path inside as a path outside. */
   readonly path: (inside: string) => string;
+  /** The units and the preset of the packages, with the built binary as their program. */
+  readonly installUnits: () => void;
   /** Boots it, runs a shell script as root, and powers it off: what the script wrote, both streams joined. */
   readonly boot: (script: string) => string;
 };
@@ -45,6 +47,14 @@ export function createContainer(root: string): Container {
   if (!existsSync(path("/opt/faultctl"))) symlinkSync("faultproxy", path("/opt/faultctl"));
   return {
     path,
+    installUnits() {
+      for (const unit of ["faultproxy.service", "faultproxy.socket"])
+        write(`/etc/systemd/system/${unit}`, readFileSync(join(PACKAGING, "systemd", unit), "utf8").replaceAll("/usr/bin/", "/opt/"));
+      write("/etc/systemd/system-preset/80-faultproxy.preset", readFileSync(join(PACKAGING, "systemd/80-faultproxy.preset"), "utf8"));
+      write("/etc/systemd/system-preset/99-default-disable.preset", "disable *\n");
+      mkdirSync(path("/etc/xdg/faultproxy"), { recursive: true, mode: 0o700 });
+      write("/etc/xdg/faultproxy/config.toml", "simulate = true\n", 0o600);
+    },
     boot(script) {
       write("/probe", script);
       write("/probe.out", "");
