@@ -1,20 +1,18 @@
-import { type Body, BodyCut, type Identified, type OpenResponse, type RequestBody, type RequestFacts } from "../core/exchange.ts";
-import { type HeaderList, headerValue, withHeader, withoutHeaders } from "../core/headers.ts";
-import { FRAME_BYTES_MAX, TRANSLATED_BODY_BYTES_MAX } from "../core/limits.ts";
+import type { Identified, OpenResponse, RequestBody, RequestFacts } from "../core/exchange.ts";
+import { type HeaderList, withoutHeaders } from "../core/headers.ts";
+import { TRANSLATED_BODY_BYTES_MAX } from "../core/limits.ts";
 import type { Adaptation, Ports } from "../core/ports.ts";
 import { DIALECTS } from "../dialects/index.ts";
-import { isObject, type JsonObject, parseObject } from "../dialects/shared.ts";
+import { parseObject } from "../dialects/shared.ts";
 import { translatedPath } from "../translate/endpoints.ts";
-import { type ErrorFacts, readError } from "../translate/errors.ts";
+import type { ErrorFacts } from "../translate/errors.ts";
 import { translationBetween } from "../translate/index.ts";
 import type { RequestMistake, Translation } from "../translate/translation.ts";
-import { wholeAsStream } from "../translate/whole-as-stream.ts";
 import { adaptedBody, adaptedHeaders, withModel } from "./helpers/adapted-request.ts";
-import { chunksOf, wholeOf } from "./helpers/bodies.ts";
 import { dated } from "./helpers/dated.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { plainBody } from "./helpers/read-facts.ts";
-import { translatedStream } from "./helpers/translated-stream.ts";
+import { type Answered, asItCame, jsonResponse, TITLES, translatedAnswer } from "./helpers/translated-answer.ts";
 
 /** An exchange as its target sees it. */
 export type TargetSide = {
@@ -23,9 +21,6 @@ export type TargetSide = {
   /** What the target answered, as the client is to get it. */
   readonly toClient: (response: OpenResponse) => Answered | Promise<Answered>;
 };
-
-/** An answer for the client; `error` is why it is our own, where it is. */
-export type Answered = { readonly response: OpenResponse; readonly error: string | undefined };
 
 /** A request that goes to no target; the answer is our own. */
 export type Refused = { readonly refusal: OpenResponse; readonly error: string };
@@ -86,27 +81,16 @@ export async function targetSide(
     body: bodyOf(body),
   };
   const facts = DIALECTS[target].facts(path, query, parseObject(new TextDecoder().decode(body)));
-  const answerTo = { json, dropped: translated.dropped, exchange, adaptation, ports };
+  const answerTo = { json, dropped: translated.dropped, exchange, ports };
   return {
     exchange: seen,
     facts: { ...facts, model: facts.model ?? clientFacts.model },
-    toClient: translation === undefined ? asItCame : (response) => toClient(response, translation, answerTo),
+    toClient: translation === undefined ? asItCame : (response) => translatedAnswer(response, translation, answerTo),
   };
 }
 
-const TITLES = {
-  chat: "Chat Completions",
-  responses: "the Responses API",
-  messages: "Anthropic Messages",
-  gemini: "the Gemini API",
-} as const;
-
 function untranslated(exchange: Identified, facts: RequestFacts): TargetSide {
   return { exchange, facts, toClient: asItCame };
-}
-
-function asItCame(response: OpenResponse): Answered {
-  return { response, error: undefined };
 }
 
 function bodyOf(bytes: Uint8Array): RequestBody {
@@ -166,125 +150,4 @@ function mistaken(
 
 function refused({ provider }: Identified, status: number, reason: string, message: string, ports: Ports): Refused {
   return { refusal: dated(ownError(provider, status, reason, message), ports.clock.wallMs()), error: reason };
-}
-
-// ---- answers ----
-
-/** What an answer is translated for. */
-type AnswerTo = {
-  readonly json: JsonObject;
-  readonly dropped: readonly string[];
-  readonly exchange: Identified;
-  readonly adaptation: Adaptation;
-  readonly ports: Ports;
-};
-
-/** An error page is cut for people anyway. */
-const ERROR_BYTES_MAX = 1024 * 1024;
-
-async function toClient(response: OpenResponse, translation: Translation, to: AnswerTo): Promise<Answered> {
-  const { exchange, ports } = to;
-  const headers: HeaderList = [
-    ...withoutHeaders(response.headers, OF_BODY),
-    ...(to.dropped.length === 0 ? [] : [["x-faultproxy-dropped-parameters", droppedText(to.dropped)] as const]),
-  ];
-  if (response.status >= 300 && response.status < 400) return asItCame(response);
-  if (response.status >= 400) {
-    const bytes = await wholeOf(response.body, ERROR_BYTES_MAX).catch(cutIsEmpty);
-    const text = textOf(bytes, response, ports) ?? "";
-    if (isAboutCertificate(response.status, text)) {
-      const said = readError(response.status, text).message;
-      const message = `the backend wants a client certificate, or another one: it answered ${response.status} (${said}); see auth.cert_file and auth.key_file in its settings`;
-      return ours("client_certificate", message, to);
-    }
-    return asItCame(jsonResponse(response.status, headers, translation.error(response.status, readError(response.status, text))));
-  }
-  const context = { request: to.json, id: idOf(exchange), createdSeconds: Math.floor(ports.clock.wallMs() / 1_000) };
-  const isStream = to.json.stream === true;
-  const type = (headerValue(response.headers, "content-type") ?? "").toLowerCase();
-  const framing = DIALECTS[translation.client].framing(exchange.path, exchange.query);
-  const started = (body: Body): Answered =>
-    asItCame({
-      ...response,
-      status: 200,
-      reason: undefined,
-      headers: [["content-type", framing.contentType], ["cache-control", "no-cache"], ...withoutHeaders(headers, CACHE)],
-      body,
-    });
-  if (isStream && !/^application\/json\b|^text\/html\b/.test(type) && response.body !== null) {
-    const coding = headerValue(response.headers, "content-encoding") ?? "identity";
-    if (coding !== "identity") return unreadable(`the backend answered with content-encoding ${coding}, though none was asked for`, to);
-    const from = DIALECTS[translation.target].framing(exchange.path, exchange.query);
-    return started(translatedStream(chunksOf(response.body), translation.stream(context), from, framing, ports.clock));
-  }
-
-  const bytes = await wholeOf(response.body, FRAME_BYTES_MAX).catch(cutIsEmpty);
-  const json = parseObject(textOf(bytes, response, ports));
-  if (!isObject(json))
-    return unreadable(
-      `the backend answered ${response.status} with ${what(type, bytes)}, which is no answer of ${TITLES[translation.target]}`,
-      to,
-    );
-  const whole = translation.whole(json, context);
-  if (!isStream || whole.status !== 200) return asItCame(jsonResponse(whole.status, headers, whole.body));
-  const stream = translation.stream(context);
-  const payloads = [...wholeAsStream(translation.target, json).flatMap((payload) => stream.onPayload(payload)), ...stream.onEnd()];
-  return started(Buffer.concat(payloads.map(({ event, data }, index) => framing.render(event, data, index))));
-}
-
-/** What was cut is no answer. */
-function cutIsEmpty(error: unknown): Uint8Array {
-  if (error instanceof BodyCut) return new Uint8Array();
-  throw error;
-}
-
-/** nginx asks for certificates with TLS and refuses them with HTTP, by pages that no API would send. */
-function isAboutCertificate(status: number, text: string): boolean {
-  return status === 400 && /<title>400 (?:The SSL certificate error|No required SSL certificate was sent)<\/title>/i.test(text);
-}
-
-/** Clients may name their parameters as they like; a header field has only some characters, and an end. */
-function droppedText(names: readonly string[]): string {
-  const text = names.map((name) => name.replace(/[^!#-+\--~]/g, "?")).join(", ");
-  return text.length <= DROPPED_CHARACTERS_MAX ? text : `${text.slice(0, DROPPED_CHARACTERS_MAX)}...`;
-}
-
-const DROPPED_CHARACTERS_MAX = 1_000;
-
-/** Fields about the bytes of a body that is written anew. */
-const OF_BODY: ReadonlySet<string> = new Set(["content-type", "content-length", "content-encoding", "etag", "digest", "content-md5"]);
-const CACHE: ReadonlySet<string> = new Set(["cache-control"]);
-
-function what(type: string, bytes: Uint8Array | undefined): string {
-  if (bytes === undefined) return `more than ${FRAME_BYTES_MAX / 1024 ** 2} MiB`;
-  if (bytes.length === 0) return "an empty body";
-  return type === "" ? "something" : type.replace(/;.*$/, "");
-}
-
-/** An answer that cannot be understood is no answer; what came is not shown to the client. */
-function unreadable(message: string, to: AnswerTo): Answered {
-  return ours("upstream_protocol", message, to);
-}
-
-function ours(error: string, message: string, { exchange, ports }: AnswerTo): Answered {
-  return { response: dated(ownError(exchange.provider, 502, error, message), ports.clock.wallMs()), error };
-}
-
-function textOf(bytes: Uint8Array | undefined, { headers }: OpenResponse, ports: Ports): string | undefined {
-  const coding = headerValue(headers, "content-encoding") ?? "identity";
-  const plain = bytes === undefined || coding === "identity" ? bytes : ports.withoutContentCoding(bytes, coding, FRAME_BYTES_MAX);
-  return plain === undefined ? undefined : new TextDecoder().decode(plain);
-}
-
-function jsonResponse(status: number, headers: HeaderList, json: JsonObject): OpenResponse {
-  return {
-    status,
-    reason: undefined,
-    headers: withHeader(headers, "content-type", "application/json"),
-    body: new TextEncoder().encode(JSON.stringify(json)),
-  };
-}
-
-function idOf({ id }: Identified): string {
-  return `proxy${id.toString(36).padStart(19, "0")}`;
 }
