@@ -35,8 +35,8 @@ lint: $(INSTALLED) ## check style
 check: $(INSTALLED) ## check types
 	$(BUN) $(BIN)/tsc -p .
 
-man: ## check the manual pages, where mandoc is there to do it
-	@if command -v mandoc > /dev/null; then mandoc -Tlint -Wwarning man/*.[1-8]; else echo "mandoc is not installed; nothing checked"; fi
+man: $(INSTALLED) ## build the manual pages, and check them where mandoc is there
+	@$(BUN) packaging/man.ts
 
 completions: $(INSTALLED) ## build the completions of bash, zsh and fish
 	@$(BUN) packaging/completions.ts
@@ -49,6 +49,9 @@ rpm: source ## build the RPM packages; RPM_FLAGS="--with selinux" adds the polic
 	rpmbuild -ba --quiet $(if $(wildcard /etc/debian_version),--nodeps) $(RPM_FLAGS) --define '_topdir $(CURDIR)/dist/rpm/build' \
 	  --define '_sourcedir $(CURDIR)/dist/source' --define '_rpmdir $(CURDIR)/dist/rpm' --define '_srcrpmdir $(CURDIR)/dist/rpm' \
 	  --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' packaging/rpm/faultproxy.spec
+
+formula: $(INSTALLED) ## write the Homebrew formula for what `make dist` built; FROM=https://... is where it lies
+	@$(BUN) packaging/homebrew/formula.ts "$(FROM)"
 
 fmt: $(INSTALLED) ## bring the sources into the project's style
 	$(BUN) $(BIN)/biome check --write
@@ -66,4 +69,4 @@ $(INSTALLED): package.json package-lock.json
 	else echo "make: install Node.js (with npm) or Bun first" >&2; exit 1; fi
 	@touch $@
 
-.PHONY: help demo test run build dist bench lint check man completions source rpm fmt clean
+.PHONY: help demo test run build dist bench lint check man completions source rpm formula fmt clean

@@ -116,6 +116,16 @@ function runtimeOf({ runtime, file, name }: Platform): string {
   return kept;
 }
 
+/** What belongs to the program beside itself, for packages that are made from the release's files: manual pages and completions. */
+function packShare(): void {
+  for (const script of ["man", "completions"]) run([process.execPath, `packaging/${script}.ts`], ROOT);
+  const file = `faultproxy-${packageFile.version}-share.tar.gz`;
+  const time = process.env.SOURCE_DATE_EPOCH || "0";
+  const sameEverywhere = ["--sort=name", `--mtime=@${time}`, "--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX"];
+  run(["tar", "--format=gnu", ...sameEverywhere, "-I", "gzip -9n", "-cf", join(RELEASE, file), "man", "completions"], DIST);
+  say(`dist/release/${file}`);
+}
+
 function buildAll(): void {
   rmSync(RELEASE, { recursive: true, force: true });
   mkdirSync(RELEASE, { recursive: true });
@@ -124,6 +134,7 @@ function buildAll(): void {
     compile(join(RELEASE, file), [`--target=${platform.target}`, "--compile-executable-path", runtimeOf(platform)]);
     say(`dist/release/${file}`);
   }
+  packShare();
   const sums = readdirSync(RELEASE)
     .sort()
     .map((file) => `${new Bun.CryptoHasher("sha256").update(readFileSync(join(RELEASE, file))).digest("hex")}  ${file}\n`);
