@@ -1,21 +1,20 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { definitionFlags } from "../src/cli/arguments.ts";
-import type { OptionDefinition } from "../src/cli/command.ts";
-import { COMMANDS } from "../src/cli/commands.ts";
+import { manualPages } from "../packaging/man.ts";
 import { readToml } from "../src/config/read-file.ts";
 import { isInputError } from "../src/core/errors.ts";
 import { FAULTS } from "../src/faults/index.ts";
 import { PROVIDERS } from "../src/providers/index.ts";
 import { COMMON_KEYS, parseCommand } from "../src/rules/language.ts";
+import { displayAfter, unescaped } from "./packaging/support/mdoc.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 const README = read("README.md");
 const LANGUAGE = read("docs/fault-language.md");
-const MAN_LANGUAGE = read("man/faultproxy.7");
-const MAN_SERVE = read("man/faultproxy-serve.1");
+/** What they say of tables is tested with what builds them. */
+const MANUAL = await manualPages();
 
 const PROVIDER_LIST = Object.values(PROVIDERS);
 
@@ -25,13 +24,6 @@ describe("every fault", () => {
     expect(README).toContain(`\n| ${cell} | \`${fault.name}\` | ${fault.level} | ${fault.summary} |\n`);
   });
 
-  test.each(FAULTS.map((fault) => [fault.name, fault] as const))("%s stands in faultproxy(7) with letter, summary and keys", (_, fault) => {
-    const letter = fault.letter === undefined ? "" : ` , Ic ${fault.letter}`;
-    const entry = itemOf(MAN_LANGUAGE, `Ic ${fault.name}${letter}`);
-    expect(entry).toStartWith(fault.summary);
-    expect([...entry.matchAll(/Cm (\w+) Ns =/g)].map(([, key]) => key)).toEqual(Object.keys(fault.parameters));
-  });
-
   test("that is named in a table of the README exists", () => {
     const named = [...README.matchAll(/^\| (?:`\w`)? ?\| `(\w+)` \| (?:http|wire|stream|answer) \|/gm)].map(([, name]) => name ?? "");
     expect(named).toEqual(FAULTS.map(({ name }) => name));
@@ -39,9 +31,8 @@ describe("every fault", () => {
 });
 
 describe("every key", () => {
-  test.each(Object.entries(COMMON_KEYS))("%s= stands in README, fault-language.md and faultproxy(7)", (key, summary) => {
+  test.each(Object.keys(COMMON_KEYS))("%s= stands in README and fault-language.md", (key) => {
     for (const text of [README, LANGUAGE]) expect(text).toContain(`\`${key}=\``);
-    expect(itemOf(MAN_LANGUAGE, `Cm ${key} Ns =`)).toBe(summary);
   });
 
   test("of a fault stands in fault-language.md with the faults that take it", () => {
@@ -57,47 +48,13 @@ describe("every key", () => {
 });
 
 describe("every provider", () => {
-  test.each(PROVIDER_LIST.map((provider) => [provider.name, provider] as const))(
-    "%s stands in README and faultproxy(7)",
-    (name, provider) => {
-      const { prefixes, headers, keyPrefixes } = provider.recognition;
-      const row = README.split("\n").find((line) => line.includes(`(\`${name}\`)`)) ?? "";
-      const variables = provider.clientVariables("http://localhost:8888").map(([variable]) => variable);
-      for (const word of [...prefixes.map((prefix) => `/${prefix}`), ...headers, ...keyPrefixes, provider.hostVariable, ...variables]) {
-        expect(row).toContain(`\`${word}\``);
-      }
-      const entry = itemOf(MAN_LANGUAGE, `Ic ${name}`);
-      for (const variable of [provider.hostVariable, ...variables]) expect(entry).toContain(`.Ev ${variable} `);
-      for (const prefix of prefixes) expect(entry).toContain(`/${prefix}`);
-      if (provider.host !== undefined) expect(entry).toContain(provider.host);
-      for (const variable of variables) expect(read("man/faultproxy-run.1").replaceAll("\n", " ")).toContain(` Ev ${variable} `);
-    },
-  );
-});
-
-describe("every command and option", () => {
-  test.each(["serve", "ctl", "run"])("of %s stands in its manual page as in the help, and no other does", async (name) => {
-    const page = read(`man/faultproxy-${name}.1`);
-    const command = await COMMANDS.find((each) => each.name === name)?.load();
-    const options = Object.entries(command?.options ?? {});
-    for (const [option, definition] of options) {
-      const alias = definition.alias === undefined ? "" : `Fl ${[definition.alias].flat()[0]} , `;
-      const hint = hintOf(definition).replace(" ", " Ar ");
-      expect(itemOf(page, `${alias}${firstFlag(option, definition).replace("--", "Fl -")}${hint}`)).toBe(summaryOf(definition));
+  test.each(PROVIDER_LIST.map((provider) => [provider.name, provider] as const))("%s stands in the README", (name, provider) => {
+    const { prefixes, headers, keyPrefixes } = provider.recognition;
+    const row = README.split("\n").find((line) => line.includes(`(\`${name}\`)`)) ?? "";
+    const variables = provider.clientVariables("http://localhost:8888").map(([variable]) => variable);
+    for (const word of [...prefixes.map((prefix) => `/${prefix}`), ...headers, ...keyPrefixes, provider.hostVariable, ...variables]) {
+      expect(row).toContain(`\`${word}\``);
     }
-    const listed = [...page.matchAll(/^\.It (?:Fl \w , )?Fl -([\w-]+)/gm)].map(([, option]) => option ?? "");
-    expect(listed).toEqual([...options.map(([option, definition]) => firstFlag(option, definition).slice(2)), "help"]);
-    for (const [code] of command?.exitCodes ?? []) expect(page).toContain(`\n.It ${code}\n`);
-  });
-
-  test.each(COMMANDS)("$name stands in faultproxy(1) with its summary", ({ name, summary }) => {
-    const entry = read("man/faultproxy.1").match(new RegExp(`^\\.It Ic ${name}\\b.*\\n([\\s\\S]*?)\\n\\.(?:It|El)`, "m"))?.[1] ?? "";
-    expect(withoutMacros(entry)).toStartWith(summary.replace(/\)$/, ""));
-  });
-
-  test("every key of the file stands in faultproxy-serve(1), in an example that is read without a mistake", () => {
-    const example = /\.Bd -literal -offset indent\n(port[\s\S]*?)\n\.Ed/.exec(MAN_SERVE)?.[1] ?? "";
-    expect(readToml(example).problems).toEqual([]);
   });
 });
 
@@ -105,9 +62,9 @@ describe("every example", () => {
   const commands = [
     ...indented(README, "## Fault language").map(firstColumn),
     ...indented(LANGUAGE, "## Examples").map(firstColumn),
-    ...(/\.Sh EXAMPLES\n\.Bd -literal\n([\s\S]*?)\n\.Ed/.exec(MAN_LANGUAGE)?.[1] ?? "").split("\n"),
-    ...[README, ...manualPages()].flatMap((text) =>
-      [...text.matchAll(/--mode (?:"|\\\(dq)(.+?)(?:"|\\\(dq)/g)].map(([, mode]) => mode ?? ""),
+    ...displayAfter(MANUAL["faultproxy.7"] ?? "", ".Sh EXAMPLES").split("\n"),
+    ...[README, ...Object.values(MANUAL).map(unescaped)].flatMap((text) =>
+      [...text.matchAll(/--mode "(.+?)"/g)].map(([, mode]) => mode ?? ""),
     ),
   ];
 
@@ -138,34 +95,6 @@ describe("every example", () => {
       expect(await Bun.file(join(folder, target ?? "")).exists()).toBe(true);
   });
 });
-
-function manualPages(): readonly string[] {
-  return readdirSync(join(ROOT, "man")).map((name) => read(`man/${name}`));
-}
-
-/** The text below an `.It` line, up to the next item. */
-function itemOf(page: string, head: string): string {
-  const start = page.indexOf(`\n.It ${head}\n`);
-  if (start < 0) return `no item ${head}`;
-  const rest = page.slice(start + head.length + 6);
-  return rest.slice(0, /^\.(?:It|El)\b/m.exec(rest)?.index).trim();
-}
-
-function withoutMacros(text: string): string {
-  return text.replace(/^\.(?:Nm|Xr|Ic|Pq) ?/gm, "").replace(/\s+/g, " ");
-}
-
-function firstFlag(name: string, definition: OptionDefinition): string {
-  return definitionFlags(name, definition)[0] ?? "";
-}
-
-function hintOf(definition: OptionDefinition): string {
-  return definition.type === "boolean" ? "" : ` ${definition.valueHint ?? "VALUE"}`;
-}
-
-function summaryOf(definition: OptionDefinition): string {
-  return (definition.type === "boolean" ? (definition.negativeDescription ?? definition.description) : definition.description) ?? "";
-}
 
 /** The indented lines of one section. */
 function indented(text: string, heading: string): readonly string[] {
