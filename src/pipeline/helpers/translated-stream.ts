@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Payload } from "../../core/dialect.ts";
 import { BodyCut, type Chunks } from "../../core/exchange.ts";
 import type { Frame, Framing } from "../../core/frame.ts";
+import { FRAME_BYTES_MAX } from "../../core/limits.ts";
 import type { StreamTranslation } from "../../translate/translation.ts";
 
 const COLON = 0x3a;
@@ -14,15 +15,20 @@ const ERROR_AHEAD_OF_CUT_MS = 100;
 
 const never = new AbortController().signal;
 
+/** Events that keep connections alive and say nothing: OpenAI's services and gateways send the first, Anthropic's the second. */
+const KEEPALIVES: ReadonlySet<string | undefined> = new Set(["keepalive", "ping"]);
+const COMMENT = new TextEncoder().encode(": keepalive\n\n");
+
 /**
- * The frames of a stream in another dialect, as they come: each chunk gives the frames that it completes. Comments, which
- * keep connections alive, pass. A stream that was cut ends with the error that the dialect has for it and is cut too, a moment
+ * The frames of a stream in another dialect, as they come: each chunk gives the frames that it completes. What keeps
+ * connections alive passes as a comment. A stream that was cut ends with the error that the dialect has for it and is cut too, a moment
  * later and by FIN: nothing of the error gets lost on the way.
  */
 export function translatedStream(source: Chunks, stream: StreamTranslation, from: Framing, to: Framing, clock: Clock): Chunks {
   const splitter = from.splitter();
   let end: "open" | "ended" | "cut" = "open";
   let written = 0;
+  const hasComments = from.name === "sse" && to.name === "sse";
 
   const render = (payloads: readonly Payload[], pieces: Uint8Array[]) => {
     for (const { event, data } of payloads) pieces.push(to.render(event, data, written++));
@@ -30,8 +36,14 @@ export function translatedStream(source: Chunks, stream: StreamTranslation, from
   const translate = (frames: readonly Frame[], pieces: Uint8Array[]) => {
     for (const { bytes, event, data } of frames) {
       if (stream.isOver()) return;
-      if (data !== undefined) render(stream.onPayload({ event, data }), pieces);
-      else if (bytes[0] === COLON && from.name === "sse" && to.name === "sse") pieces.push(bytes);
+      if (data !== undefined) {
+        const payloads = stream.onPayload({ event, data });
+        if (payloads.length > 0) render(payloads, pieces);
+        else if (hasComments && KEEPALIVES.has(event)) pieces.push(COMMENT);
+      } else if (bytes.length >= FRAME_BYTES_MAX) {
+        // A part of a frame that nobody reads: what it said would be missing in an answer that looks whole.
+        throw new BodyCut("close");
+      } else if (bytes[0] === COLON && hasComments) pieces.push(bytes);
     }
   };
 
@@ -46,6 +58,7 @@ export function translatedStream(source: Chunks, stream: StreamTranslation, from
       }
     } catch (error) {
       if (!(error instanceof BodyCut)) throw error;
+      source.cancel();
       end = stream.isOver() ? "ended" : "cut";
     }
     if (end !== "open") render(stream.onEnd(), pieces);

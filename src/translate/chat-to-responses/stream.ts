@@ -1,5 +1,6 @@
 import type { Payload } from "../../core/dialect.ts";
 import { isObject, type JsonObject, objectsOf, parseObject, textOf } from "../../dialects/shared.ts";
+import { BROKEN_JSON, isBrokenJson } from "../broken-json.ts";
 import type { ErrorFacts } from "../errors.ts";
 import type { AnswerContext, StreamTranslation } from "../translation.ts";
 import { errorOr, failureOf, finishReason } from "./finish.ts";
@@ -120,7 +121,7 @@ export function createStream(context: AnswerContext): StreamTranslation {
     onPayload({ event: name, data }) {
       if (isOver) return NOTHING;
       const event = parseObject(data);
-      if (event === undefined) return NOTHING;
+      if (event === undefined) return isBrokenJson(data) ? fail(BROKEN) : NOTHING;
       const handler = handlers.get(typeof event.type === "string" ? event.type : (typeOf(event) ?? name));
       return handler === undefined ? NOTHING : handler(event);
     },
@@ -141,5 +142,6 @@ function serverError(code: string, message: string): ErrorFacts {
 }
 
 const CUT = serverError("stream_incomplete", "The backend's stream ended before the response was complete.");
+const BROKEN = serverError("stream_malformed", BROKEN_JSON);
 const TOO_MANY_ITEMS = serverError("too_many_items", `The backend's response has more than ${STREAM_ITEMS_MAX} items.`);
 const NAMELESS_CALL = serverError("nameless_tool_call", "The backend's response has a tool call without a name.");

@@ -1,5 +1,6 @@
 import type { Payload } from "../../core/dialect.ts";
 import { isObject, type JsonObject, parseObject, textOf } from "../../dialects/shared.ts";
+import { BROKEN_JSON, isBrokenJson } from "../broken-json.ts";
 import { anthropicError, type ErrorFacts, statusOfError } from "../errors.ts";
 import type { AnswerContext, StreamTranslation } from "../translation.ts";
 import { errorOf, plainError } from "./answer-error.ts";
@@ -64,7 +65,10 @@ export function translateStream(context: AnswerContext): StreamTranslation {
       if (isOver) return [];
       if (data.trim() === "[DONE]") return finished();
       const chunk = parseObject(data);
-      if (chunk === undefined) return name === "error" ? fail(500, plainError(data.trim() || "the backend reported an error")) : [];
+      if (chunk === undefined) {
+        if (name === "error") return fail(500, plainError(data.trim() || "the backend reported an error"));
+        return isBrokenJson(data) ? fail(502, plainError(BROKEN_JSON)) : [];
+      }
       const error = errorOf(chunk, name);
       return error === undefined ? onChunk(chunk) : fail(statusOfError(error), error);
     },

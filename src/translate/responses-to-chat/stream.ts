@@ -1,5 +1,6 @@
 import type { Payload } from "../../core/dialect.ts";
 import { isObject, type JsonObject, objectsOf, parseObject, textOf } from "../../dialects/shared.ts";
+import { BROKEN_JSON, isBrokenJson } from "../broken-json.ts";
 import type { ErrorFacts } from "../errors.ts";
 import type { AnswerContext, StreamTranslation } from "../translation.ts";
 import { BROKEN_OFF, errorIn200, NO_END, serverError, streamCode, TOO_LONG } from "./failure.ts";
@@ -56,7 +57,7 @@ export function translateStream(context: AnswerContext): StreamTranslation {
   const read = (data: string) => {
     if (data.trim() === "[DONE]") return finish();
     const chunk = parseObject(data);
-    if (chunk === undefined) return;
+    if (chunk === undefined) return isBrokenJson(data) ? fail(serverError(BROKEN_JSON)) : undefined;
     const error = errorIn200(chunk);
     if (error !== undefined) return fail(error);
     begun ??= begin(chunk);

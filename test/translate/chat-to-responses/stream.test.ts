@@ -333,7 +333,7 @@ const ROWS: readonly (readonly [string, readonly Payload[], readonly unknown[]])
     "what is no event",
     [
       { event: undefined, data: "[DONE]" },
-      { event: undefined, data: "{broken" },
+      { event: undefined, data: "broken" },
       { event: undefined, data: "5" },
       { event: "response.output_text.delta", data: '{"type":5}' },
       event("response.output_item.added", { output_index: 0, item: null }),

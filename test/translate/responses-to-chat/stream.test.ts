@@ -71,7 +71,7 @@ describe("chunks become events", () => {
       [{ ...CHUNK, choices: [], prompt_filter_results: [] }, chunk({ content: "Hi" }, "stop")],
       [...BEGIN, ...message(0, "Hi"), "completed"],
     ],
-    ["what is no chunk", ["", "ping", "[]", "null", "{", chunk({ content: "Hi" }, "stop")], [...BEGIN, ...message(0, "Hi"), "completed"]],
+    ["what is no chunk", ["", "ping", "[]", "null", chunk({ content: "Hi" }, "stop")], [...BEGIN, ...message(0, "Hi"), "completed"]],
     [
       "other choices",
       [{ ...CHUNK, choices: [{ index: 1, delta: { content: "No" }, finish_reason: "stop" }] }, chunk({ content: "Hi" }, "stop")],
