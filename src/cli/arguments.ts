@@ -42,7 +42,7 @@ function sortOut(command: CliCommand, raw: readonly string[]): Typed | InputErro
       continue;
     }
     const value = equals < 0 ? raw[++i] : word.slice(equals + 1);
-    if (value === undefined || value === "" || (equals < 0 && value === "--")) {
+    if (value === undefined || (value === "" && definition.mayBeEmpty !== true) || (equals < 0 && value === "--")) {
       return inputError(`${flag} needs a value: ${flag} ${definition.valueHint ?? "VALUE"}${helpHint(command)}`);
     }
     if (definition.repeatable) repeated.set(name, [...(repeated.get(name) ?? []), value]);

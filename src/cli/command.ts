@@ -1,7 +1,7 @@
 import type { BooleanArgDef, StringArgDef } from "citty";
 
-/** An option as citty knows it; a repeatable one joins its values with commas. */
-export type OptionDefinition = (BooleanArgDef | StringArgDef) & { readonly repeatable?: boolean };
+/** An option as citty knows it; a repeatable one joins its values with commas, and of some an empty value means something. */
+export type OptionDefinition = (BooleanArgDef | StringArgDef) & { readonly repeatable?: boolean; readonly mayBeEmpty?: boolean };
 export type OptionDefinitions = Readonly<Record<string, OptionDefinition>>;
 
 /** What was typed after the command's name. */

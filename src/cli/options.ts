@@ -15,5 +15,5 @@ export const SETTING_OPTIONS: OptionDefinitions = Object.fromEntries([
     const description = `${summary}${choices} [${shown}]`;
     return [[option, { type: "string", valueHint: value.hint, description, ...alias, ...(repeatable ? { repeatable } : {}) }]];
   }),
-  [CONFIG_OPTION.option, { type: "string", valueHint: CONFIG_OPTION.hint, description: CONFIG_OPTION.summary }],
+  [CONFIG_OPTION.option, { type: "string", valueHint: CONFIG_OPTION.hint, description: CONFIG_OPTION.summary, mayBeEmpty: true }],
 ]);

@@ -37,6 +37,7 @@ export const SERVE: CliCommand = {
           "any fault of faultproxy faults; amounts: 4 (times), 30% or 0.3 (share), * (all); once if none is given",
         ],
         ["add FAULT …, ls, rm ID, clear", "keep several rules beside the mode"],
+        ["reload", "read the configuration file again"],
         ["q", "quit"],
       ],
     ],

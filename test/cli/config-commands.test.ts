@@ -96,6 +96,16 @@ describe("config", () => {
     expect(err).toContain(`${path}:2:1: unknown key "b"`);
   });
 
+  test('--config "" asks for no file', async () => {
+    const environment = { XDG_CONFIG_HOME: folder.path };
+    file("faultproxy/config.toml", "port = 1234\n");
+    expect((await faultproxy(["config"], { environment })).out).toContain("port = 1234");
+    for (const words of [["--config", ""], ["--config="]]) {
+      expect((await faultproxy(["config", ...words], { environment })).out).toContain("port = 8888");
+    }
+    file("faultproxy/config.toml", "");
+  });
+
   test("--example prints a file that check takes", async () => {
     const { code, out } = await faultproxy(["config", "--example"]);
     expect(code).toBe(0);
