@@ -50,6 +50,11 @@ rpm: source ## build the RPM packages; RPM_FLAGS="--with selinux" adds the polic
 	  --define '_sourcedir $(CURDIR)/dist/source' --define '_rpmdir $(CURDIR)/dist/rpm' --define '_srcrpmdir $(CURDIR)/dist/rpm' \
 	  --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' packaging/rpm/faultproxy.spec
 
+deb: $(BINARY) ## build the Debian package of what is here
+	@$(BUN) packaging/man.ts
+	@$(BUN) packaging/completions.ts
+	packaging/deb/build.sh
+
 formula: $(INSTALLED) ## write the Homebrew formula for what `make dist` built; FROM=https://... is where it lies
 	@$(BUN) packaging/homebrew/formula.ts "$(FROM)"
 
@@ -69,4 +74,4 @@ $(INSTALLED): package.json package-lock.json
 	else echo "make: install Node.js (with npm) or Bun first" >&2; exit 1; fi
 	@touch $@
 
-.PHONY: help demo test run build dist bench lint check man completions source rpm formula fmt clean
+.PHONY: help demo test run build dist bench lint check man completions source rpm deb formula fmt clean

@@ -9,8 +9,11 @@ export type Container = {
   readonly path: (inside: string) => string;
   /** The units and the preset of the packages, with the built binary as their program. */
   readonly installUnits: () => void;
-  /** Boots it, runs a shell script as root, and powers it off: what the script wrote, both streams joined. */
-  readonly boot: (script: string) => string;
+  /**
+   * Boots it, runs a shell script as root, and powers it off: what the script wrote, both streams joined. Where it may write to /usr, what it
+   * wrote there is gone afterwards.
+   */
+  readonly boot: (script: string, mayWriteToUsr?: boolean) => string;
 };
 
 const PROBE = `[Unit]
@@ -55,10 +58,10 @@ export function createContainer(root: string): Container {
       mkdirSync(path("/etc/xdg/faultproxy"), { recursive: true, mode: 0o700 });
       write("/etc/xdg/faultproxy/config.toml", "simulate = true\n", 0o600);
     },
-    boot(script) {
+    boot(script, mayWriteToUsr = false) {
       write("/probe", script);
       write("/probe.out", "");
-      const ran = nspawn(root);
+      const ran = nspawn(root, mayWriteToUsr);
       const written = readFileSync(path("/probe.out"), "utf8");
       if (ran.code !== 0 && written === "") process.stderr.write(`no container: ${ran.err}${ran.out}\n`);
       return written;
@@ -67,7 +70,7 @@ export function createContainer(root: string): Container {
 }
 
 /** With no network but its own loopback, and no trace in the machine's service manager. */
-function nspawn(root: string): Ran {
+function nspawn(root: string, mayWriteToUsr: boolean): Ran {
   return run(
     [
       "systemd-nspawn",
@@ -75,7 +78,7 @@ function nspawn(root: string): Ran {
       "--register=no",
       "--keep-unit",
       "--private-network",
-      "--bind-ro=/usr",
+      mayWriteToUsr ? "--overlay=/usr::/usr" : "--bind-ro=/usr",
       "--console=read-only",
       `--directory=${root}`,
       "--boot",
