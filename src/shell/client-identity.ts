@@ -11,7 +11,7 @@ export type ClientIdentity = () => TlsIdentity | ForwardFailure;
 /**
  * An identity that follows its files: they are looked at before each request, and read again when one of them is another.
  * A new identity is a new object, so that no connection of the old one is used for it. `warn` is told of a key that others can read,
- * each time it is read.
+ * each time it is read, and of an identity that cannot be used any more; one that could not from the beginning is for the caller to tell.
  */
 export function clientIdentity(table: string, setting: TargetSetting, clock: Clock, warn: (text: string) => void): ClientIdentity {
   const { certFile, keyFile, caFile, serverName } = setting;
@@ -20,8 +20,11 @@ export function clientIdentity(table: string, setting: TargetSetting, clock: Clo
   let stamp: string | undefined;
   let read: ReturnType<typeof identityOfFiles> | undefined;
   let identity: TlsIdentity | undefined;
+  /** The mistake that has been told; undefined where there is none, or where nobody has asked yet. */
+  let told: string | undefined;
 
   return () => {
+    const isFirst = read === undefined;
     const now = paths.map(stampOf).join();
     if (now !== stamp || read === undefined) {
       stamp = now;
@@ -36,10 +39,19 @@ export function clientIdentity(table: string, setting: TargetSetting, clock: Clo
     }
     const mistake = isInputError(read) ? read : read.validity === undefined ? undefined : outOfTime(read.validity, clock.wallMs(), files);
     if (mistake !== undefined || identity === undefined) {
-      return { kind: "failure", reason: "client_certificate", detail: (mistake as InputError).message };
+      const detail = (mistake as InputError).message;
+      if (!isFirst && detail !== told) warn(refusalText(detail));
+      told = detail;
+      return { kind: "failure", reason: "client_certificate", detail };
     }
+    told = undefined;
     return identity;
   };
+}
+
+/** What an identity that cannot be used comes to, for whoever runs the proxy. */
+export function refusalText(detail: string): string {
+  return `${detail}. Until that is mended, requests that need it get a 502`;
 }
 
 /** What changes when a file does. A link that is turned to another file gives another number. */
@@ -55,7 +67,9 @@ function stampOf(path: string): string {
 const READ_BY_OTHERS = 0o004;
 
 function isReadByOthers(path: string): boolean {
-  return process.platform !== "win32" && (statSync(path).mode & READ_BY_OTHERS) !== 0;
+  if (process.platform === "win32") return false;
+  // It may have gone since it was read.
+  return ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & READ_BY_OTHERS) !== 0;
 }
 
 type Validity = { readonly fromMs: number; readonly toMs: number };

@@ -58,7 +58,9 @@ function readPair(certFile: Named, keyFile: Named): (ServerCertificate & { reado
   const key = readKey(keyFile);
   if (isInputError(key)) return key;
   if (!cert.first.checkPrivateKey(key.key))
-    return inputError(`${keyFile.setting}: ${keyFile.path} is not the key of the first certificate in ${certFile.path}`);
+    return inputError(
+      `${keyFile.setting}: ${keyFile.path} is not the key of the first certificate in ${certFile.path}; name two that belong together`,
+    );
   return { cert: cert.pem, key: key.pem, first: cert.first };
 }
 
@@ -83,9 +85,11 @@ function readCertificates({ setting, path }: Named): { readonly pem: string; rea
       first ??= parsed;
     }
   } catch {
-    return inputError(`${setting}: a certificate in ${path} is damaged`);
+    return inputError(`${setting}: a certificate in ${path} is damaged; put a whole one there`);
   }
-  return first === undefined ? inputError(`${setting}: ${path} holds no certificate in PEM form`) : { pem, first };
+  return first === undefined
+    ? inputError(`${setting}: ${path} holds no certificate in PEM form; openssl x509 -inform der makes it of DER`)
+    : { pem, first };
 }
 
 function readKey({ setting, path }: Named): { readonly pem: string; readonly key: KeyObject } | InputError {
@@ -95,8 +99,10 @@ function readKey({ setting, path }: Named): { readonly pem: string; readonly key
     return { pem, key: createPrivateKey(pem) };
   } catch (error) {
     if (codeOf(error) === "ERR_MISSING_PASSPHRASE")
-      return inputError(`${setting}: the key in ${path} is encrypted, and a passphrase cannot be given; write it without one`);
-    return inputError(`${setting}: ${path} holds no private key in PEM form`);
+      return inputError(
+        `${setting}: the key in ${path} is encrypted, and a passphrase cannot be given; openssl pkey writes it without one`,
+      );
+    return inputError(`${setting}: ${path} holds no private key in PEM form; openssl pkey -inform der makes it of DER`);
   }
 }
 
@@ -104,18 +110,24 @@ function readText({ setting, path }: Named): string | InputError {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    const advice = setting.includes(".auth.") ? adviceFor(codeOf(error), path) : "";
-    return inputError(`${setting}: cannot read ${path} (${codeOf(error)})${advice}`);
+    const code = codeOf(error);
+    const advice = ADVICE[code] ?? (code === "ENOENT" ? adviceIfMissing(setting, path) : "");
+    return inputError(`${setting}: cannot read ${path} (${code})${advice}`);
   }
 }
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: "; let the user that faultproxy runs as read it",
+  EPERM: "; let the user that faultproxy runs as read it",
+  EISDIR: "; it is a folder, name a file in it",
+};
 
 /** Certificates there come with the registration of the machine. */
 const OF_REGISTRATION = "/etc/pki/consumer/";
 
-function adviceFor(code: string, path: string): string {
-  if (code === "EACCES" || code === "EPERM") return "; let the user that faultproxy runs as read it";
-  if (code !== "ENOENT") return "";
-  return path.startsWith(OF_REGISTRATION)
-    ? "; register this system (subscription-manager register), or name another file"
-    : "; put it there (a machine that gets it by registration must be registered first), or name another file";
+function adviceIfMissing(setting: string, path: string): string {
+  if (setting.startsWith("--")) return "";
+  if (path.startsWith(OF_REGISTRATION)) return "; register this system (subscription-manager register), or name another file";
+  const isOurs = !setting.endsWith("ca_file");
+  return `; put it there${isOurs ? " (a machine that gets it by registration must be registered first)" : ""}, or name another file`;
 }

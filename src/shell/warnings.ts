@@ -2,6 +2,7 @@ import type { Settings } from "../config/settings.ts";
 import type { Target } from "../core/ports.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import { originOf } from "../engines/wire/origin.ts";
+import { refusalText } from "./client-identity.ts";
 import { hasIdentity } from "./targets.ts";
 
 /** What was understood and yet will not work as it was meant: one sentence each, without credentials. */
@@ -25,16 +26,17 @@ function unusableProxies(
   targets: Readonly<Record<ProviderName, Target>>,
   environment: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
-  const hosts = new Map<string, string[]>();
+  const found = new Map<string, { readonly hosts: Set<string>; readonly wayOut: string }>();
   for (const name of PROVIDER_NAMES) {
     const target = targets[name];
     if (target.kind !== "url") continue;
     const { mistake, authority } = originOf(target.base, undefined, environment, target.proxy);
-    if (mistake !== undefined) hosts.set(mistake, [...(hosts.get(mistake) ?? []), authority]);
+    if (mistake === undefined) continue;
+    const wayOut = target.proxy === undefined ? " (or name them in NO_PROXY)" : "";
+    const { hosts } = found.get(mistake) ?? { hosts: new Set<string>() };
+    found.set(mistake, { hosts: hosts.add(authority), wayOut });
   }
-  return [...hosts].map(
-    ([mistake, found]) => `${mistake}; requests to ${[...new Set(found)].join(", ")} get a 502 (or name them in NO_PROXY)`,
-  );
+  return [...found].map(([mistake, { hosts, wayOut }]) => `${mistake}; requests to ${[...hosts].join(", ")} get a 502${wayOut}`);
 }
 
 function unusedCertificates(
@@ -63,7 +65,7 @@ function missingIdentities(targets: Readonly<Record<ProviderName, Target>>): rea
     const identity = target.kind === "url" ? target.identity?.() : undefined;
     return identity !== undefined && "kind" in identity ? [identity.detail] : [];
   });
-  return [...new Set(details)].map((detail) => `${detail}. Requests that need it get a 502 until then`);
+  return [...new Set(details)].map(refusalText);
 }
 
 function uselessWorkers({ workers }: Pick<Settings, "workers">): readonly string[] {

@@ -5,7 +5,7 @@ import { connect as connectTcp, createServer as createTcp, type Socket } from "n
 import { join } from "node:path";
 import { createServer as createTls, type TLSSocket, type TlsOptions } from "node:tls";
 import { type CertificateName, type Certificates, makeCertificates } from "./support/certificates.ts";
-import { BINARY, type DaemonOptions, ENGINES, eventually, startTestDaemon } from "./support/daemon.ts";
+import { type DaemonOptions, ENGINES, eventually, startTestDaemon } from "./support/daemon.ts";
 import { complete, raw, rawConnection, request } from "./support/raw-client.ts";
 import { answering, freePort, listening, reachable } from "./support/servers.ts";
 
@@ -125,15 +125,10 @@ describe.skipIf(Bun.which("openssl") === null)("TLS to targets", () => {
         { requestCert: true, rejectUnauthorized: false, ca: made.ca },
       );
       const url = `https://localhost:${target.port}`;
-      const file = join(made.folder, `identities-${engine}.toml`);
       const certificate = (name: CertificateName) => `cert_file = "${made.certFile(name)}"\nkey_file = "${made.keyFile(name)}"\n`;
-      writeFileSync(
-        file,
-        `[providers.openai]\nupstream = "${url}"\n${certificate("alice")}[providers.anthropic]\nupstream = "${url}"\n${certificate("bob")}[providers.google]\nupstream = "${url}"\n`,
-      );
       const daemon = await startTestDaemon({
         engine,
-        args: ["--config", file],
+        toml: `[providers.openai]\nupstream = "${url}"\n${certificate("alice")}[providers.anthropic]\nupstream = "${url}"\n${certificate("bob")}[providers.google]\nupstream = "${url}"\n`,
         environment: { NODE_EXTRA_CA_CERTS: made.certFile("ca") },
       });
       const wanted = [
@@ -320,11 +315,16 @@ http { access_log off; ${temporary} server { listen 127.0.0.1:${port} ssl; ssl_c
     });
   });
 
-  describe("files that cannot be used are told at the start", () => {
+  describe.each(ENGINES)("files that cannot be used are told at the start and in a 502, with the %s engine", (engine) => {
     const damaged = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
     test.each<[string, (file: string) => string, string, string]>([
-      ["missing", () => 'ca_file = "/nowhere/ca.pem"', "", "providers.openai.ca_file: cannot read /nowhere/ca.pem (ENOENT)"],
-      ["a folder", () => 'ca_file = "/"', "", "providers.openai.ca_file: cannot read / (EISDIR)"],
+      [
+        "missing",
+        () => 'ca_file = "/nowhere/ca.pem"',
+        "",
+        "providers.openai.auth.ca_file: cannot read /nowhere/ca.pem (ENOENT); put it there, or name another file",
+      ],
+      ["a folder", () => 'ca_file = "/"', "", "providers.openai.auth.ca_file: cannot read / (EISDIR)"],
       ["no PEM", (file) => `ca_file = "${file}"`, "hello", "holds no certificate in PEM form"],
       ["damaged", (file) => `ca_file = "${file}"`, damaged, "is damaged"],
       ["no key", (file) => `cert_file = "${made.certFile("alice")}"\nkey_file = "${file}"`, "hello", "holds no private key in PEM form"],
@@ -335,18 +335,25 @@ http { access_log off; ${temporary} server { listen 127.0.0.1:${port} ssl; ssl_c
         "bob.key is not the key of the first certificate in",
       ],
     ])("%s", async (_, lines, content, sentence) => {
-      const [file, config] = [join(made.folder, "file.pem"), join(made.folder, "config.toml")];
+      const target = await startTls("good");
+      const file = join(made.folder, "file.pem");
       writeFileSync(file, content);
-      writeFileSync(config, `[providers.openai]\n${lines(file)}\n`);
-      const ended = Bun.spawn([BINARY, "serve", "--port", "0", "--no-stdin", "--config", config], {
-        stdin: "ignore",
-        stdout: "pipe",
-        stderr: "pipe",
+      const daemon = await startTestDaemon({
+        engine,
+        toml: `[providers.openai]\nupstream = "https://localhost:${target.port}"\n${lines(file)}\n`,
       });
-      const [code, err] = await Promise.all([ended.exited, new Response(ended.stderr).text()]);
-      expect(code).toBe(2);
-      expect(err).toContain(sentence);
-      expect(err).not.toContain("BEGIN");
+      const got = await raw(daemon.port, request("POST", "/v1/chat/completions", {}, "{}"), { until: complete });
+      const other = await raw(daemon.port, request("GET", "/openai/v1/models"), { until: complete });
+      await daemon.stop();
+      target.stop();
+      for (const { status, text } of [got, other]) {
+        expect([status, text]).toEqual([502, expect.stringContaining("x-faultproxy-error: client_certificate")]);
+        expect(text).toContain(sentence);
+      }
+      expect(daemon.log()).toContain("warning: ");
+      expect(daemon.log()).toContain(sentence);
+      expect(daemon.log() + got.text).not.toContain("BEGIN");
+      expect(target.connections).toEqual([]);
     });
   });
 });

@@ -28,7 +28,7 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
   if (request.proxy !== undefined) options.proxy = request.proxy;
   if (body !== null) options.body = body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : streamForFetch(body);
   try {
-    const response = await fetch(request.base + request.target, options);
+    const response = await sent(request.base + request.target, options);
     if (response.status < STATUS_MIN || response.status > STATUS_MAX) {
       response.body?.cancel().catch(() => {});
       return { kind: "failure", reason: "upstream_protocol", detail: `${new URL(request.base).host} sent the status ${response.status}` };
@@ -39,6 +39,20 @@ export async function forward(request: ForwardRequest): Promise<OpenResponse | F
     return failureOf(error, request);
   }
 }
+
+/** Told of a proxy, fetch asks `no_proxy` all the same, in the moment in which it is called; whoever names a proxy for a target means it. */
+function sent(url: string, options: FetchOptions): Promise<Response> {
+  const exceptions = options.proxy === undefined ? [] : NO_PROXY.map((name) => [name, process.env[name] ?? ""] as const);
+  const set = exceptions.filter(([, value]) => value !== "");
+  for (const [name] of set) process.env[name] = "";
+  try {
+    return fetch(url, options);
+  } finally {
+    for (const [name, value] of set) process.env[name] = value;
+  }
+}
+
+const NO_PROXY = ["no_proxy", "NO_PROXY"] as const;
 
 /**
  * A body with a length is waited for until its first chunk: the head cannot go to the client before it anyway, most
@@ -72,14 +86,16 @@ function failureOf(error: unknown, { base, signal, tls }: ForwardRequest): Forwa
     return failure("upstream_refused", `${where} refused the connection (is it running? is the port right?)`);
   if (/^(ENOTFOUND|EAI_|DNS|FailedToResolve)/i.test(code)) return failure("upstream_dns", `the name ${where} could not be resolved`);
   if (/CERT|TLS|SSL|SELF_SIGNED|EPROTO|ISSUER|SIGNATURE|FailedToOpenSocket/i.test(code))
-    return failure("upstream_tls", `no trusted TLS connection to ${where} (${code})${certificateHint(tls)}`);
+    return failure("upstream_tls", `no trusted TLS connection to ${where} (${code})${certificateHint(code, tls)}`);
   if (/TIMEOUT|ETIMEDOUT/i.test(code)) return failure("upstream_timeout", `${where} did not answer in time`);
   if (/^(ECONNRESET|ConnectionClosed|UnexpectedRedirect|ECONNABORTED|EPIPE)$/.test(code))
     return failure("upstream_closed_early", `${where} closed the connection before it had answered`);
   return failure("upstream_protocol", `${where} did not answer in HTTP (${code || "no code"})`);
 }
 
-/** Fetch does not tell whose certificate it was about. */
-function certificateHint(tls: TlsIdentity | undefined): string {
-  return tls?.certFile === undefined ? "" : `; it may not take the client certificate ${tls.certFile}`;
+/** Fetch tells of a handshake that the target has ended that it was, and not why. */
+function certificateHint(code: string, tls: TlsIdentity | undefined): string {
+  if (code !== "EPROTO") return "";
+  if (tls?.certFile !== undefined) return `; it may not take the client certificate ${tls.certFile}`;
+  return "; it may ask for a client certificate: auth.cert_file and auth.key_file in the target's table name one";
 }

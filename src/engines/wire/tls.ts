@@ -47,31 +47,43 @@ export function tlsDetail({ authority, tls }: Pick<Origin, "authority" | "tls">,
   if (reason === undefined) {
     if (error?.code === undefined) return `${authority} closed the connection during the TLS handshake`;
     if (NOT_DONE.test(error.code)) return `${authority} closed the connection during the TLS handshake (${error.code})`;
-    return `no trusted TLS connection to ${authority} (${error.code}: ${error.message})`;
+    return `no trusted TLS connection to ${authority} (${error.code}: ${error.message})${adviceFor(error.code)}`;
   }
   const [, meaning] = MEANINGS(tls?.certFile).find(([pattern]) => pattern.test(reason)) ?? [];
   return `no TLS connection to ${authority} (${reason}${meaning === undefined ? "" : `: ${meaning}`})`;
 }
 
+/** What of a target's settings is about its own certificate. */
+function adviceFor(code: string): string {
+  if (code === NAME_MISMATCH) return "; auth.server_name in the target's table names the one that is expected";
+  return NOT_VOUCHED_FOR.test(code) ? "; auth.ca_file in the target's table names the authorities that are trusted" : "";
+}
+
+const NOT_VOUCHED_FOR =
+  /^(UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT\w*|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT)$/;
+
 const MEANINGS = (certFile: string | undefined): readonly (readonly [RegExp, string])[] => {
   const ask = "; auth.cert_file and auth.key_file in the target's table name one";
-  const shown = certFile === undefined ? "" : ` ${certFile}`;
+  const refused = `it refused the handshake, as servers do that ask for a client certificate${ask}`;
+  const ifShown = (text: string) => (certFile === undefined ? refused : text);
   return [
     [/^(WRONG_VERSION_NUMBER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|UNEXPECTED_RECORD)$/, "it does not answer in TLS; is it http://?"],
     [
       /ALERT_CERTIFICATE_REQUIRED$/,
-      `it asks for a client certificate${certFile === undefined ? ask : `, and did not get the one in${shown}`}`,
+      certFile === undefined
+        ? `it asks for a client certificate${ask}`
+        : `it asks for a client certificate, and did not get the one in ${certFile}`,
     ],
-    [/ALERT_(CERTIFICATE_EXPIRED|CERTIFICATE_REVOKED)$/, `it does not take the client certificate${shown} any more; renew it`],
+    [/ALERT_(CERTIFICATE_EXPIRED|CERTIFICATE_REVOKED)$/, ifShown(`it does not take the client certificate ${certFile} any more; renew it`)],
     [
       /ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_UNKNOWN|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED|DECRYPT_ERROR)$/,
-      `it does not take the client certificate${shown}; it must come from an authority that the target trusts`,
+      ifShown(`it does not take the client certificate ${certFile}; it must come from an authority that the target trusts`),
     ],
+    [/ALERT_HANDSHAKE_FAILURE$/, ifShown(`it refused the handshake, perhaps because of the client certificate ${certFile}`)],
+    [/ALERT_UNRECOGNIZED_NAME$/, "it is no host of the name asked for; auth.server_name in the target's table names another"],
     [
-      /ALERT_HANDSHAKE_FAILURE$/,
-      certFile === undefined
-        ? `it refused the handshake, as servers do that ask for a client certificate${ask}`
-        : `it refused the handshake, perhaps because of the client certificate${shown}`,
+      /(ALERT_PROTOCOL_VERSION|ALERT_INSUFFICIENT_SECURITY|UNSUPPORTED_PROTOCOL)$/,
+      "it speaks neither TLS 1.2 nor 1.3 as they are spoken here",
     ],
   ];
 };

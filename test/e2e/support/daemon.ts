@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -23,6 +23,8 @@ export type TestDaemon = {
   readonly port: number;
   readonly pid: number;
   readonly socket: string;
+  /** Path of its configuration file, where it was given one as text. */
+  readonly config: string;
   /** Performs a command of the fault language and gives the answer's status and body. */
   readonly command: (text: string) => Promise<{ readonly status: number; readonly body: unknown }>;
   /** The events so far. */
@@ -31,6 +33,13 @@ export type TestDaemon = {
   readonly event: (matches: (event: Record<string, unknown>) => boolean) => Promise<Record<string, unknown>>;
   /** All that was written to standard error. */
   readonly log: () => string;
+  /** The same of standard output. */
+  readonly printed: () => string;
+  /** Types a command and the end of the line. */
+  readonly type: (line: string) => void;
+  readonly signal: (name: "SIGHUP" | "SIGTERM" | "SIGSTOP" | "SIGCONT") => void;
+  /** Resolves with its exit code. */
+  readonly ended: Promise<number>;
   readonly stop: () => Promise<void>;
 };
 
@@ -38,17 +47,39 @@ export type DaemonOptions = {
   readonly engine: EngineName;
   readonly args?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Its configuration file; none without. */
+  readonly toml?: string;
+  /** JSON without. */
+  readonly logFormat?: "pretty";
+  /** It reads commands from its standard input. */
+  readonly stdin?: true;
+  /** As whom it runs, by number; needs root and setpriv. */
+  readonly user?: number;
 };
 
 /** The built binary in front of whatever `args` say, on free ports, ended by `stop`. */
-export async function startTestDaemon({ engine, args = [], environment = {} }: DaemonOptions): Promise<TestDaemon> {
+export async function startTestDaemon({
+  engine,
+  args = [],
+  environment = {},
+  toml,
+  logFormat,
+  stdin,
+  user,
+}: DaemonOptions): Promise<TestDaemon> {
   const folder = mkdtempSync(join(tmpdir(), "faultproxy-test-"));
-  const socket = join(folder, "control.sock");
+  const [socket, config] = [join(folder, "control.sock"), join(folder, "config.toml")];
+  if (toml !== undefined) writeFileSync(config, toml);
+  if (user !== undefined) chownSync(folder, user, user);
+  const as = user === undefined ? [] : ["setpriv", "--reuid", String(user), "--regid", String(user), "--clear-groups", "--"];
   const child = Bun.spawn(
-    [BINARY, "serve", "--engine", engine, "--port", "0", "--no-stdin", "--log-format", "json", "--socket", socket, ...args],
+    [
+      ...[...as, BINARY, "serve", "--engine", engine, "--port", "0", "--socket", socket, "--log-format", logFormat ?? "json"],
+      ...[...(stdin === undefined ? ["--no-stdin"] : []), ...(toml === undefined ? [] : ["--config", config]), ...args],
+    ],
     {
       env: { ...CLEAN_ENVIRONMENT, ...environment },
-      stdin: "ignore",
+      stdin: "pipe",
       stdout: "pipe",
       stderr: "pipe",
     },
@@ -61,7 +92,9 @@ export async function startTestDaemon({ engine, args = [], environment = {} }: D
   const listening = Promise.withResolvers<{ port: number }>();
   void follow(child.stdout, (text) => {
     printed += text;
-    if (printed.includes("\n")) listening.resolve(JSON.parse(printed.slice(0, printed.indexOf("\n"))));
+    const [line, pretty] = [/^\{.*\n/.exec(printed)?.[0], /^Port: (\d+)$/m.exec(printed)?.[1]];
+    if (line !== undefined) listening.resolve(JSON.parse(line));
+    else if (pretty !== undefined) listening.resolve({ port: Number(pretty) });
   }).then(() => listening.reject(new Error(`the daemon ended: ${log}`)));
   const { port } = await listening.promise;
 
@@ -77,6 +110,7 @@ export async function startTestDaemon({ engine, args = [], environment = {} }: D
     port,
     pid: child.pid,
     socket,
+    config,
     async command(text) {
       const answer = await fetch("http://localhost/v1/command", { unix: socket, method: "POST", body: text });
       return { status: answer.status, body: await answer.json() };
@@ -84,6 +118,13 @@ export async function startTestDaemon({ engine, args = [], environment = {} }: D
     events,
     event: (matches) => eventually(async () => (await events()).find(matches), "an event"),
     log: () => log,
+    printed: () => printed,
+    type(line) {
+      child.stdin.write(`${line}\n`);
+      child.stdin.flush();
+    },
+    signal: (name) => child.kill(name),
+    ended: child.exited,
     async stop() {
       child.kill("SIGKILL");
       await child.exited;
