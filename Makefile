@@ -7,7 +7,7 @@ BIN := node_modules/.bin
 BUN := $(BIN)/bun
 INSTALLED := node_modules/.installed
 BINARY := dist/faultproxy
-SOURCES := $(shell find src -name '*.ts') package.json tsconfig.json packaging/build.ts
+SOURCES := $(shell find src -name '*.ts') package.json tsconfig.json packaging/build.ts packaging/platforms.ts
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ deb: $(BINARY) ## build the Debian package of what is here
 	@$(BUN) packaging/completions.ts
 	packaging/deb/build.sh
 
+npm: $(BINARY) ## lay out the npm packages; NPM_FLAGS=--release takes what `make dist` built
+	@$(BUN) packaging/npm.ts $(NPM_FLAGS)
+
 formula: $(INSTALLED) ## write the Homebrew formula for what `make dist` built; FROM=https://... is where it lies
 	@$(BUN) packaging/homebrew/formula.ts "$(FROM)"
 
@@ -74,4 +77,4 @@ $(INSTALLED): package.json package-lock.json
 	else echo "make: install Node.js (with npm) or Bun first" >&2; exit 1; fi
 	@touch $@
 
-.PHONY: help demo test run build dist bench lint check man completions source rpm deb formula fmt clean
+.PHONY: help demo test run build dist bench lint check man completions source rpm deb npm formula fmt clean

@@ -13,24 +13,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import packageFile from "../package.json" with { type: "json" };
+import { extensionOf, fileOf, PLATFORMS, type Platform } from "./platforms.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");
 const RELEASE = join(DIST, "release");
 /** Runtimes of other platforms, kept between builds. */
 const RUNTIMES = join(ROOT, "node_modules", ".cache", "faultproxy-runtimes");
-
-/** Name of the release, and the npm package and file in it that hold the runtime. */
-const PLATFORMS = [
-  { name: "linux-x64", target: "bun-linux-x64", runtime: "@oven/bun-linux-x64", file: "bin/bun" },
-  { name: "linux-arm64", target: "bun-linux-arm64", runtime: "@oven/bun-linux-aarch64", file: "bin/bun" },
-  { name: "linux-x64-musl", target: "bun-linux-x64-musl", runtime: "@oven/bun-linux-x64-musl", file: "bin/bun" },
-  { name: "linux-arm64-musl", target: "bun-linux-arm64-musl", runtime: "@oven/bun-linux-aarch64-musl", file: "bin/bun" },
-  { name: "macos-x64", target: "bun-darwin-x64", runtime: "@oven/bun-darwin-x64", file: "bin/bun" },
-  { name: "macos-arm64", target: "bun-darwin-arm64", runtime: "@oven/bun-darwin-aarch64", file: "bin/bun" },
-  { name: "windows-x64", target: "bun-windows-x64", runtime: "@oven/bun-windows-x64", file: "bin/bun.exe" },
-] as const;
-type Platform = (typeof PLATFORMS)[number];
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -99,7 +88,7 @@ function buildHere(): void {
 
 /** The runtime of a platform, from the npm registry, in the version that builds. */
 function runtimeOf({ runtime, file, name }: Platform): string {
-  const kept = join(RUNTIMES, `${name}-${Bun.version}${file.endsWith(".exe") ? ".exe" : ""}`);
+  const kept = join(RUNTIMES, `${name}-${Bun.version}${extensionOf(file)}`);
   if (existsSync(kept)) return kept;
   const folder = join(RUNTIMES, `unpack-${name}`);
   rmSync(folder, { recursive: true, force: true });
@@ -130,7 +119,7 @@ function buildAll(): void {
   rmSync(RELEASE, { recursive: true, force: true });
   mkdirSync(RELEASE, { recursive: true });
   for (const platform of PLATFORMS) {
-    const file = `faultproxy-${packageFile.version}-${platform.name}${platform.file.endsWith(".exe") ? ".exe" : ""}`;
+    const file = fileOf(platform, packageFile.version);
     compile(join(RELEASE, file), [`--target=${platform.target}`, "--compile-executable-path", runtimeOf(platform)]);
     say(`dist/release/${file}`);
   }
