@@ -33,11 +33,22 @@ export function socketPathFor(explicit: string | undefined, name: string | numbe
   return mistake ?? path;
 }
 
-/** Every socket file in the default folders that are safe to look into. */
+/** Where the packaged service has its socket. */
+const SERVICE_SOCKET = "/run/faultproxy/control.sock";
+
+/** Every socket file in the default folders that are safe to look into, and the service's, for whoever may use it. */
 export function defaultSockets(environment: Environment): readonly string[] {
+  const isService = isSafeFolder(dirname(SERVICE_SOCKET)) && statOf(SERVICE_SOCKET, lstatSync) !== undefined;
+  return [...ownSockets(environment), ...(isService ? [SERVICE_SOCKET] : [])];
+}
+
+function isSafeFolder(folder: string): boolean {
+  return statOf(folder, lstatSync) !== undefined && !isInputError(checkParentFolder(dirname(folder)) ?? checkDefaultFolder(folder));
+}
+
+function ownSockets(environment: Environment): readonly string[] {
   return defaultFolders(environment).flatMap((folder) => {
-    if (statOf(folder, lstatSync) === undefined || isInputError(checkParentFolder(dirname(folder)) ?? checkDefaultFolder(folder)))
-      return [];
+    if (!isSafeFolder(folder)) return [];
     const names = readdirSync(folder).filter((name) => /^\d+(-\d+)?\.sock$/.test(name));
     return names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)).map((name) => join(folder, name));
   });
@@ -45,7 +56,7 @@ export function defaultSockets(environment: Environment): readonly string[] {
 
 /** The default sockets of one port. */
 export function defaultSocketsOf(port: number, environment: Environment): readonly string[] {
-  return defaultSockets(environment).filter((path) => Number.parseInt(basename(path), 10) === port);
+  return ownSockets(environment).filter((path) => Number.parseInt(basename(path), 10) === port);
 }
 
 export type SocketFile = "none" | "socket";

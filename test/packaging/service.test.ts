@@ -11,7 +11,6 @@ if (!canRun) process.stderr.write("skipped, for want of systemd-nspawn, root's r
 const SCRIPT = `
 ask() { curl -s -m 10 -o /dev/null -w '%{http_code}' -d '{"model":"gpt-4o","messages":[{"role":"user","content":"x"}]}' http://127.0.0.1:8888/v1/chat/completions; }
 active() { systemctl is-active faultproxy.service; }
-export FAULTPROXY_SOCKET=/run/faultproxy/control.sock
 systemctl set-environment BUN_BE_BUN=1 BUN_OPTIONS=--preload=/nowhere.js
 systemctl start faultproxy.socket
 echo "before: $(active)"
