@@ -18,7 +18,8 @@ const CERTIFICATE = join(here, "../test/fixtures/self-signed.crt");
 const scratch = mkdtempSync(join(tmpdir(), "faultproxy-bench-"));
 const running: Bun.Subprocess[] = [];
 
-type Peer = { readonly name: string; readonly port: number; readonly pid: number };
+/** Asked at `path`, where that is not the usual one. */
+type Peer = { readonly name: string; readonly port: number; readonly pid: number; readonly path?: string };
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -48,14 +49,23 @@ async function script(name: string, file: string, ...args: string[]): Promise<Pe
   return { name, port: Number(await firstLine(child.stdout)), pid: child.pid };
 }
 
-type Proxy = { readonly engine?: "wire" | "serve"; readonly rules?: readonly string[]; readonly logLevel?: string; readonly tls?: boolean };
+type Proxy = {
+  readonly engine?: "wire" | "serve";
+  readonly rules?: readonly string[];
+  readonly logLevel?: string;
+  readonly tls?: boolean;
+  /** What the target is said to speak. */
+  readonly dialect?: string;
+};
 
 async function faultproxy(
   name: string,
   target: number,
-  { engine = "wire", rules = [], logLevel = "silent", tls = false }: Proxy = {},
+  { engine = "wire", rules = [], logLevel = "silent", tls = false, dialect }: Proxy = {},
 ): Promise<Peer> {
   const socket = join(scratch, `${running.length}.sock`);
+  const config = join(scratch, `${running.length}.toml`);
+  writeFileSync(config, dialect === undefined ? "" : `[providers.openai]\ndialect = "${dialect}"\n`, { mode: 0o600 });
   const child = Bun.spawn(
     [
       binary,
@@ -71,6 +81,8 @@ async function faultproxy(
       logLevel,
       "--socket",
       socket,
+      "--config",
+      config,
       "--upstream",
       `openai=${tls ? "https://localhost" : "http://127.0.0.1"}:${target}`,
     ],
@@ -134,15 +146,16 @@ function ratio(values: ReadonlyMap<string, number[]>, name: string, base: string
   return median((values.get(name) ?? []).map((value, round) => value / (over[round] ?? Number.NaN)));
 }
 
-async function rates(peers: readonly Peer[], bases: ReadonlyMap<string, string>): Promise<void> {
+/** `base` is what each is compared with, where `bases` does not say it. */
+async function rates(peers: readonly Peer[], base: string, bases: ReadonlyMap<string, string> = new Map()): Promise<void> {
   const results = new Map(peers.map((peer) => [peer.name, [] as number[]]));
-  for (const peer of peers) await requestsPerSecond(peer.port, 32, RATE_MS / 2);
+  for (const peer of peers) await requestsPerSecond(peer.port, 32, RATE_MS / 2, peer.path);
   for (let round = 0; round < ROUNDS; round++) {
-    for (const peer of shuffled(peers)) results.get(peer.name)?.push(await requestsPerSecond(peer.port, 32, RATE_MS));
+    for (const peer of shuffled(peers)) results.get(peer.name)?.push(await requestsPerSecond(peer.port, 32, RATE_MS, peer.path));
   }
-  print("\n1 KB JSON POST, 32 connections\n\n| way | requests/s | ÷ nginx |\n|---|---|---|");
+  print(`\n1 KB JSON POST, 32 connections\n\n| way | requests/s | ÷ ${base} |\n|---|---|---|`);
   for (const { name } of peers)
-    print(`| ${name} | ${Math.round(median(results.get(name) ?? []))} | ${ratio(results, name, bases.get(name) ?? "nginx").toFixed(2)} |`);
+    print(`| ${name} | ${Math.round(median(results.get(name) ?? []))} | ${ratio(results, name, bases.get(name) ?? base).toFixed(2)} |`);
 }
 
 function shuffled<Value>(values: readonly Value[]): Value[] {
@@ -156,7 +169,7 @@ function shuffled<Value>(values: readonly Value[]): Value[] {
  * All chunks of all rounds together. The order is drawn anew each round, for whoever comes after whom (whose collector may still be
  * at work) would otherwise count as its speed, and the processes are started anew several times, for two processes of one program differ by more than the programs do.
  */
-async function latencies(start: () => Promise<readonly Peer[]>): Promise<void> {
+async function latencies(base: string, start: () => Promise<readonly Peer[]>): Promise<void> {
   const generations = QUICK ? 1 : 3;
   const rounds = QUICK ? 1 : 5;
   const chunks = QUICK ? 50 : 100;
@@ -165,11 +178,11 @@ async function latencies(start: () => Promise<readonly Peer[]>): Promise<void> {
   for (let generation = 0; generation < generations; generation++) {
     const peers = await start();
     for (const { name } of peers) if (!pooled.has(name)) pooled.set(name, { samples: new Float64Array(samples), taken: 0 });
-    for (const peer of peers) await streams(peer.port, 64, 50, 20);
+    for (const peer of peers) await streams(peer.port, 64, 50, 20, peer);
     for (let round = 0; round < rounds; round++) {
       for (const peer of shuffled(peers)) {
         await Bun.sleep(200);
-        const { events, latenciesUs } = await streams(peer.port, 64, chunks, 20);
+        const { events, latenciesUs } = await streams(peer.port, 64, chunks, 20, peer);
         if (events !== 64 * chunks) throw new Error(`${peer.name} lost events: ${events}`);
         const pool = pooled.get(peer.name);
         pool?.samples.set(latenciesUs, pool.taken);
@@ -179,13 +192,13 @@ async function latencies(start: () => Promise<readonly Peer[]>): Promise<void> {
   }
   for (const { samples } of pooled.values()) samples.sort();
   const at = (name: string, q: number) => quantile(pooled.get(name)?.samples ?? new Float64Array(), q);
-  const ratioToNginx = (name: string, q: number) => (at(name, q) / at("nginx", q)).toFixed(2);
+  const ratioToBase = (name: string, q: number) => (at(name, q) / at(base, q)).toFixed(2);
   print(
-    `\nSSE, 64 streams × ${chunks} chunks, 20 ms apart, ${rounds} rounds with each of ${generations} processes: one-way latency of a chunk\n\n| way | p50 µs | p99 µs | p50 ÷ nginx | p99 ÷ nginx |\n|---|---|---|---|---|`,
+    `\nSSE, 64 streams × ${chunks} chunks, 20 ms apart, ${rounds} rounds with each of ${generations} processes: one-way latency of a chunk\n\n| way | p50 µs | p99 µs | p50 ÷ ${base} | p99 ÷ ${base} |\n|---|---|---|---|---|`,
   );
   for (const name of pooled.keys()) {
     const cells = [at(name, 0.5), at(name, 0.99)].map((value) => value.toFixed(0));
-    print(`| ${[name, ...cells, ratioToNginx(name, 0.5), ratioToNginx(name, 0.99)].join(" | ")} |`);
+    print(`| ${[name, ...cells, ratioToBase(name, 0.5), ratioToBase(name, 0.99)].join(" | ")} |`);
   }
 }
 
@@ -193,9 +206,10 @@ async function manyStreams(peer: Peer, count: number): Promise<void> {
   const before = residentKb(peer.pid, "VmRSS");
   let during = before;
   const chunks = QUICK ? 20 : 50;
-  const result = await streams(peer.port, count, chunks, 100, () => {
+  const onAllOpen = () => {
     during = residentKb(peer.pid, "VmRSS");
-  });
+  };
+  const result = await streams(peer.port, count, chunks, 100, { ...peer, onAllOpen });
   print(
     `\n${count} concurrent streams of ${chunks} chunks through ${peer.name}: ${result.complete} complete, ${result.events} of ${count * chunks} events, ${((during - before) / count).toFixed(1)} KB resident growth a stream`,
   );
@@ -306,6 +320,24 @@ async function startUp(target: number): Promise<void> {
   );
 }
 
+/** A client of Chat Completions before a target that speaks Responses, against the same answers passed through as they are. */
+async function translated(target: number): Promise<void> {
+  const plain = "plain";
+  const peers = async (): Promise<readonly Peer[]> => [
+    { ...(await faultproxy(plain, target)), path: "/v1/responses" },
+    { ...(await faultproxy("translated", target, { dialect: "responses" })), path: "/v1/chat/completions" },
+    {
+      ...(await faultproxy("translated, --engine serve", target, { dialect: "responses", engine: "serve" })),
+      path: "/v1/chat/completions",
+    },
+  ];
+  print("\nTranslated: asked in Chat Completions, answered in Responses; `plain` passes the same answers through");
+  await latencies(plain, peers);
+  await rates(await peers(), plain);
+  const [, fresh] = await peers();
+  if (fresh !== undefined) await manyStreams(fresh, QUICK ? 1_000 : 5_000);
+}
+
 async function main(): Promise<void> {
   if (!existsSync(binary)) throw new Error("dist/faultproxy is missing: make build");
   const target = await script("target", "upstream.ts");
@@ -316,8 +348,9 @@ async function main(): Promise<void> {
   print(
     `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}; rates are medians of ${ROUNDS} interleaved rounds`,
   );
+  if (process.argv.includes("--translated")) return translated(target.port);
   // Before the rates: the heap that hundreds of thousands of requests leave behind makes collections longer.
-  await latencies(async () => {
+  await latencies("nginx", async () => {
     const web = await nginx(target.port);
     return [
       direct,
@@ -342,6 +375,7 @@ async function main(): Promise<void> {
       await faultproxy("faultproxy --engine serve", target.port, { engine: "serve" }),
       await script("bare Bun.serve + fetch", "bare.ts", `http://127.0.0.1:${target.port}`),
     ],
+    "nginx",
     new Map(
       tlsWeb === undefined
         ? []
@@ -355,6 +389,7 @@ async function main(): Promise<void> {
   await manyStreams(await faultproxy("faultproxy", target.port), QUICK ? 1_000 : 5_000);
   await slowClient(await faultproxy("faultproxy", target.port));
   await upload(await faultproxy("faultproxy", target.port));
+  await translated(target.port);
   await startUp(target.port);
   print("\nThe pipeline by itself, all stages and no I/O\n\n| rules | µs an exchange |\n|---|---|");
   for (const [name, us] of await pipelineCosts()) print(`| ${name} | ${us.toFixed(2)} |`);

@@ -1,15 +1,15 @@
 /** Load generators on raw sockets; each runs in the process of the benchmark, beside the proxy's and the target's own. */
 
-const body = JSON.stringify({ model: "gpt-4o", messages: [{ role: "user", content: "x".repeat(960) }] });
-const head = (path: string, extra: string) =>
-  `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer sk-bench\r\nuser-agent: bench\r\naccept: */*\r\ncontent-type: application/json\r\n${extra}content-length: ${body.length}\r\n\r\n${body}`;
+const question = { model: "gpt-4o", messages: [{ role: "user", content: "x".repeat(960) }] };
+const post = (path: string, body: string) =>
+  `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer sk-bench\r\nuser-agent: bench\r\naccept: */*\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 
 /** The rest of the answer comes in chunks. */
 const CHUNKED = -1;
 
 /** Requests per second of 1 KB JSON POSTs over `connections` kept-alive connections during `ms`. */
-export async function requestsPerSecond(port: number, connections: number, ms: number): Promise<number> {
-  const request = head("/v1/chat/completions", "");
+export async function requestsPerSecond(port: number, connections: number, ms: number, path = "/v1/chat/completions"): Promise<number> {
+  const request = post(path, JSON.stringify(question));
   let answered = 0;
   let measuring = true;
   const sockets = await Promise.all(
@@ -57,8 +57,14 @@ export async function requestsPerSecond(port: number, connections: number, ms: n
 export type StreamResult = { readonly complete: number; readonly events: number; readonly latenciesUs: Float64Array };
 
 /** Opens `streams` at once; counts events and, per event, the time from the target's write to our read in µs. */
-export async function streams(port: number, count: number, chunks: number, gapMs: number, onAllOpen?: () => void): Promise<StreamResult> {
-  const request = head(`/v1/sse?chunks=${chunks}&gap=${gapMs}`, "");
+export async function streams(
+  port: number,
+  count: number,
+  chunks: number,
+  gapMs: number,
+  { path = "/v1/sse", onAllOpen }: { readonly path?: string; readonly onAllOpen?: () => void } = {},
+): Promise<StreamResult> {
+  const request = post(`${path}?chunks=${chunks}&gap=${gapMs}`, JSON.stringify({ ...question, stream: true }));
   const latenciesUs = new Float64Array(count * chunks);
   let events = 0;
   let complete = 0;
@@ -83,8 +89,8 @@ export async function streams(port: number, count: number, chunks: number, gapMs
                   if (++open === count) onAllOpen?.();
                 }
                 const consumed = text.lastIndexOf("\n\n") + 2;
-                for (const found of text.slice(0, Math.max(consumed, 0)).matchAll(/"t":(\d+)/g))
-                  latenciesUs[events++] = nowUs - Number(found[1]);
+                for (const [, us] of text.slice(0, Math.max(consumed, 0)).matchAll(/"t(?:":|=)(\d+)/g))
+                  latenciesUs[events++] = nowUs - Number(us);
                 tail = consumed > 1 ? text.slice(consumed) : text;
                 if (/\r\n0\r\n\r\n$/.test(text)) {
                   complete++;

@@ -1,14 +1,35 @@
 /**
  * The loopback target of all measurements, on raw sockets so that it is never the bottleneck. POST: a 1 KB JSON answer.
- * POST /sse?chunks=N&gap=MS: so many events, each with the time in µs at which it was written. GET /bytes?n=N: so
- * many bytes. POST /v1/slow-upload: read slowly. Arguments: the port, and `tls`.
+ * POST /sse?chunks=N&gap=MS: so many events, each with the time in µs at which it was written. POST /responses: the same in the
+ * Responses API, with and without chunks. GET /bytes?n=N: so many bytes. POST /v1/slow-upload: read slowly. Arguments: the port,
+ * and `tls`.
  */
 const answer = JSON.stringify({
   id: "chatcmpl-1",
   object: "chat.completion",
   choices: [{ index: 0, message: { role: "assistant", content: "x".repeat(880) }, finish_reason: "stop" }],
 });
-const whole = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${answer.length}\r\n\r\n${answer}`);
+const response = {
+  id: "resp_1",
+  object: "response",
+  created_at: 1_763_388_000,
+  status: "completed",
+  model: "gpt-4o",
+  output: [
+    {
+      id: "msg_1",
+      type: "message",
+      status: "completed",
+      role: "assistant",
+      content: [{ type: "output_text", annotations: [], logprobs: [], text: "x".repeat(540) }],
+    },
+  ],
+  usage: { input_tokens: 240, output_tokens: 135, total_tokens: 375 },
+};
+const wholeOf = (body: string) =>
+  Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+const whole = wholeOf(answer);
+const wholeResponse = wholeOf(JSON.stringify(response));
 const block = Buffer.alloc(64 * 1024, 0x61);
 
 type State = { head: string; owed: number; left: number; isPaused: boolean };
@@ -69,8 +90,11 @@ function reply(socket: Bun.Socket<State>): void {
     socket.data.left = Number(/n=(\d+)/.exec(head)?.[1]);
     socket.write(`HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: ${socket.data.left}\r\n\r\n`);
     pour(socket);
-  } else if (/^POST \S*\/sse/.test(head)) {
-    stream(socket, Number(/chunks=(\d+)/.exec(head)?.[1]), Number(/gap=(\d+)/.exec(head)?.[1]));
+  } else if (/^POST \S*\/(?:sse|responses)\?chunks/.test(head)) {
+    const events = /^POST \S*\/sse/.test(head) ? PLAIN : RESPONSES;
+    stream(socket, events, Number(/chunks=(\d+)/.exec(head)?.[1]), Number(/gap=(\d+)/.exec(head)?.[1]));
+  } else if (/^POST \S*\/responses/.test(head)) {
+    socket.write(wholeResponse);
   } else {
     socket.write(whole);
   }
@@ -84,15 +108,31 @@ function pour(socket: Bun.Socket<State>): void {
   }
 }
 
-function stream(socket: Bun.Socket<State>, chunks: number, gapMs: number): void {
+type Events = { readonly begin: string; readonly event: (us: number) => string; readonly end: string };
+
+const pad = "x".repeat(120);
+const PLAIN: Events = { begin: "", event: (us) => `data: {"t":${us},"pad":"${pad}"}\n\n`, end: "" };
+
+const named = (type: string, rest: object) => `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: 1, ...rest })}\n\n`;
+const place = { item_id: "msg_1", output_index: 0, content_index: 0 };
+const RESPONSES: Events = {
+  begin: named("response.created", { response: { ...response, status: "in_progress", output: [] } }),
+  event: (us) => named("response.output_text.delta", { ...place, delta: `t=${us} ${pad}`, logprobs: [] }),
+  end: named("response.completed", { response: { ...response, output: [] } }),
+};
+
+function stream(socket: Bun.Socket<State>, { begin, event, end }: Events, chunks: number, gapMs: number): void {
+  const write = (text: string) => {
+    if (text !== "") socket.write(`${text.length.toString(16)}\r\n${text}\r\n`);
+  };
   socket.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
+  write(begin);
   let sent = 0;
   const timer = setInterval(() => {
-    if (sent++ < chunks) {
-      const event = `data: {"t":${Math.round((performance.timeOrigin + performance.now()) * 1000)},"pad":"${"x".repeat(120)}"}\n\n`;
-      socket.write(`${event.length.toString(16)}\r\n${event}\r\n`);
-    } else {
+    if (sent++ < chunks) write(event(Math.round((performance.timeOrigin + performance.now()) * 1000)));
+    else {
       clearInterval(timer);
+      write(end);
       socket.write("0\r\n\r\n");
     }
   }, gapMs);

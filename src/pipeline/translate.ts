@@ -66,7 +66,8 @@ export async function targetSide(
     return mistaken(exchange, translation, inexpressible(translated.dropped, TITLES[target]), ports);
   }
 
-  const body = new TextEncoder().encode(JSON.stringify(adaptedBody(translated.body, json.model, adaptation)));
+  const adapted = adaptedBody(translated.body, json.model, adaptation);
+  const body = new TextEncoder().encode(JSON.stringify(adapted));
   const path = translation === undefined ? exchange.path : translatedPath(exchange.path, client, target);
   // What stands in the query of one dialect means nothing in another, but for OpenAI's two, which share their hosts.
   const query = translation === undefined || client !== "messages" ? exchange.query : "";
@@ -80,13 +81,21 @@ export async function targetSide(
     headers: jsonHeaders(adaptedHeaders(own, adaptation.extraHeaders), body.length),
     body: bodyOf(body),
   };
-  const facts = DIALECTS[target].facts(path, query, parseObject(new TextDecoder().decode(body)));
   const answerTo = { json, dropped: translated.dropped, exchange, ports };
+  let facts: RequestFacts | undefined;
   return {
     exchange: seen,
-    facts: { ...facts, model: facts.model ?? clientFacts.model },
+    // For faults and for the built-in provider alone.
+    get facts() {
+      facts ??= withModelOf(clientFacts, DIALECTS[target].facts(path, query, adapted));
+      return facts;
+    },
     toClient: translation === undefined ? asItCame : (response) => translatedAnswer(response, translation, answerTo),
   };
+}
+
+function withModelOf(client: RequestFacts, facts: RequestFacts): RequestFacts {
+  return facts.model === undefined ? { ...facts, model: client.model } : facts;
 }
 
 function untranslated(exchange: Identified, facts: RequestFacts): TargetSide {
