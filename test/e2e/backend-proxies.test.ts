@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Socket } from "node:net";
 import { createServer as createTls } from "node:tls";
 import { type Certificates, makeCertificates } from "./support/certificates.ts";
-import { type DaemonOptions, ENGINES, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
+import { ENGINES, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
 import { startHttpProxy } from "./support/http-proxy.ts";
 import { complete, raw, request } from "./support/raw-client.ts";
 import { answering, freePort, listening } from "./support/servers.ts";
@@ -10,11 +10,6 @@ import { answering, freePort, listening } from "./support/servers.ts";
 const PASSWORD = "very-secret:pass/word%";
 const CREDENTIALS = `us%20er:${encodeURIComponent(PASSWORD)}`;
 const BASIC = `Basic ${Buffer.from(`us er:${PASSWORD}`).toString("base64")}`;
-
-async function running(options: DaemonOptions): Promise<TestDaemon & AsyncDisposable> {
-  const daemon = await startTestDaemon(options);
-  return { ...daemon, [Symbol.asyncDispose]: daemon.stop };
-}
 
 const ask = (daemon: TestDaemon, path = "/v1/chat/completions") => raw(daemon.port, request("POST", path, {}, "{}"), { until: complete });
 
@@ -29,7 +24,7 @@ describe.each(ENGINES)("a proxy of a target's own, with the %s engine", (engine)
     using target = await startPlain();
     using proxy = await startHttpProxy(BASIC);
     const toml = `[backend]\nendpoint = "http://127.0.0.1:${target.port}/base/v1"\nproxy = "http://${CREDENTIALS}@127.0.0.1:${proxy.port}"\n`;
-    await using daemon = await running({ engine, toml });
+    await using daemon = await startTestDaemon({ engine, toml });
     const answers = [await ask(daemon), await ask(daemon, "/v1/embeddings?a=1")];
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
     expect(proxy.heads.map((head) => head.split("\r\n")[0])).toEqual([
@@ -50,9 +45,9 @@ describe.each(ENGINES)("a proxy of a target's own, with the %s engine", (engine)
     const toml = (keys: string) => `[backend]\nendpoint = "http://127.0.0.1:${target.port}"\n${keys}`;
     const own = toml(`proxy = "http://127.0.0.1:${proxy.port}"\n`);
     const variables = { http_proxy: `http://127.0.0.1:${unused.port}`, HTTP_PROXY: `http://127.0.0.1:${unused.port}` };
-    await using first = await running({ engine, toml: own, environment: variables });
+    await using first = await startTestDaemon({ engine, toml: own, environment: variables });
     expect((await ask(first)).status).toBe(200);
-    await using second = await running({ engine, toml: own, environment: { NO_PROXY: "127.0.0.1", no_proxy: "127.0.0.1" } });
+    await using second = await startTestDaemon({ engine, toml: own, environment: { NO_PROXY: "127.0.0.1", no_proxy: "127.0.0.1" } });
     expect((await ask(second)).status).toBe(200);
     expect([proxy.heads.length, unused.heads.length]).toEqual([2, 0]);
   });
@@ -62,10 +57,10 @@ describe.each(ENGINES)("a proxy of a target's own, with the %s engine", (engine)
     using proxy = await startHttpProxy(BASIC);
     const toml = `[backend]\nendpoint = "http://127.0.0.1:${target.port}"\n${keys}`;
     const variables = { http_proxy: `http://${CREDENTIALS}@127.0.0.1:${proxy.port}` };
-    await using through = await running({ engine, toml, environment: variables });
+    await using through = await startTestDaemon({ engine, toml, environment: variables });
     expect((await ask(through)).status).toBe(200);
     expect(proxy.heads.length).toBe(1);
-    await using past = await running({ engine, toml, environment: { ...variables, NO_PROXY: "127.0.0.1" } });
+    await using past = await startTestDaemon({ engine, toml, environment: { ...variables, NO_PROXY: "127.0.0.1" } });
     expect((await ask(past)).status).toBe(200);
     expect([proxy.heads.length, target.heads.length]).toEqual([1, 2]);
   });
@@ -81,7 +76,7 @@ describe.each(ENGINES)("a proxy of a target's own, with the %s engine", (engine)
       at("providers.google", `proxy = "http://127.0.0.1:${two.port}"`),
       at("providers.anthropic", ""),
     ].join("");
-    await using daemon = await running({ engine, toml });
+    await using daemon = await startTestDaemon({ engine, toml });
     for (let turn = 0; turn < 3; turn++) {
       const paths = ["/openai/v1/a", "/google/v1/b", "/anthropic/v1/c"];
       expect((await Promise.all(paths.map((path) => ask(daemon, path)))).map(({ status }) => status)).toEqual([200, 200, 200]);
@@ -92,7 +87,7 @@ describe.each(ENGINES)("a proxy of a target's own, with the %s engine", (engine)
 
   test("that is not there", async () => {
     const port = await freePort();
-    await using daemon = await running({
+    await using daemon = await startTestDaemon({
       engine,
       toml: `[backend]\nendpoint = "http://localhost:1"\nproxy = "http://127.0.0.1:${port}"\n`,
     });
@@ -127,7 +122,7 @@ cert_file = "${made.certFile("alice")}"\nkey_file = "${made.keyFile("alice")}"\n
     test("reach the target through CONNECT, once for all requests", async () => {
       using target = await startDemanding();
       using proxy = await startHttpProxy(BASIC);
-      await using daemon = await running({ engine, toml: backend(target.port, `http://${CREDENTIALS}@127.0.0.1:${proxy.port}`) });
+      await using daemon = await startTestDaemon({ engine, toml: backend(target.port, `http://${CREDENTIALS}@127.0.0.1:${proxy.port}`) });
       for (let turn = 0; turn < 3; turn++) expect((await ask(daemon)).status).toBe(200);
       expect(proxy.heads.length).toBe(1);
       expect(proxy.heads[0]).toStartWith(`CONNECT localhost:${target.port} HTTP/1.1\r\n`);
@@ -140,7 +135,7 @@ cert_file = "${made.certFile("alice")}"\nkey_file = "${made.keyFile("alice")}"\n
     test("a proxy that does not take the credentials gets to see neither", async () => {
       using target = await startDemanding();
       using proxy = await startHttpProxy("Basic other");
-      await using daemon = await running({ engine, toml: backend(target.port, `http://${CREDENTIALS}@127.0.0.1:${proxy.port}`) });
+      await using daemon = await startTestDaemon({ engine, toml: backend(target.port, `http://${CREDENTIALS}@127.0.0.1:${proxy.port}`) });
       const got = await ask(daemon);
       expect(got.status).toBe(502);
       if (engine === "wire") expect(got.body).toContain("(407: it does not take the user and password of its URL)");
@@ -153,7 +148,7 @@ cert_file = "${made.certFile("alice")}"\nkey_file = "${made.keyFile("alice")}"\n
 test("a proxy whose URL cannot be used is told at the start, and its target is never met without it", async () => {
   using target = await startPlain();
   const toml = `[backend]\nendpoint = "http://127.0.0.1:${target.port}"\nproxy = "http://me:50%zz@127.0.0.1:1"\n`;
-  await using daemon = await running({ engine: "wire", toml });
+  await using daemon = await startTestDaemon({ engine: "wire", toml });
   const sentence = "proxy has a % in its user or password that stands for no character (write it %25)";
   expect((await ask(daemon)).body).toContain(sentence);
   expect(daemon.log()).toContain(

@@ -29,11 +29,6 @@ const valuesOf = (target: Target, name: string) =>
     .filter(([given]) => given.toLowerCase() === name)
     .map(([, value]) => value);
 
-async function running(options: DaemonOptions): Promise<TestDaemon & AsyncDisposable> {
-  const daemon = await startTestDaemon(options);
-  return { ...daemon, [Symbol.asyncDispose]: daemon.stop };
-}
-
 const ask = (daemon: TestDaemon, method: string, path: string, body = "", headers = {}) =>
   raw(daemon.port, request(method, path, headers, body), { until: complete });
 
@@ -64,7 +59,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
       ["/base/v1/", "/base/v1"],
       ["", ""],
     ])("an endpoint that ends with %j", async (end, base) => {
-      await using daemon = await running({ engine, toml: `[backend]\nendpoint = "${backend.url}${end}"\n` });
+      await using daemon = await startTestDaemon({ engine, toml: `[backend]\nendpoint = "${backend.url}${end}"\n` });
       for (const [asked] of PATHS) expect((await ask(daemon, "POST", asked, "{}")).status).toBe(200);
       expect(targetsOf(backend)).toEqual(PATHS.map(([, below]) => base + below));
     });
@@ -79,7 +74,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
       ["by OPENAI_REAL_HOST", () => ({ toml: BACKEND(), environment: { OPENAI_REAL_HOST: `${other.url}/own` } })],
     ];
     test.each(cases)("%s", async (_, options) => {
-      await using daemon = await running({ engine, ...options() });
+      await using daemon = await startTestDaemon({ engine, ...options() });
       await ask(daemon, "POST", "/v1/chat/completions", "{}");
       await ask(daemon, "POST", "/anthropic/v1/messages", "{}");
       expect([targetsOf(other), targetsOf(backend)]).toEqual([["/own/v1/chat/completions"], ["/b/messages"]]);
@@ -87,17 +82,20 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
 
     test("one that is simulated, and all of them with --simulate", async () => {
       const toml = `${BACKEND()}[providers.openai]\nupstream = "simulated"\n`;
-      await using one = await running({ engine, toml });
+      await using one = await startTestDaemon({ engine, toml });
       expect((await ask(one, "GET", "/v1/models")).body).toContain("gpt");
       await ask(one, "GET", "/anthropic/v1/models");
       expect(targetsOf(backend)).toEqual(["/b/models"]);
-      await using all = await running({ engine, toml, args: ["--simulate"] });
+      await using all = await startTestDaemon({ engine, toml, args: ["--simulate"] });
       expect((await ask(all, "GET", "/anthropic/v1/models")).body).toContain("claude");
       expect(targetsOf(backend)).toEqual(["/b/models"]);
     });
 
     test("the status tells where each goes", async () => {
-      await using daemon = await running({ engine, toml: `${BACKEND()}dialect = "chat"\n[providers.google]\nupstream = "${other.url}"\n` });
+      await using daemon = await startTestDaemon({
+        engine,
+        toml: `${BACKEND()}dialect = "chat"\n[providers.google]\nupstream = "${other.url}"\n`,
+      });
       const answer = await fetch("http://localhost/v1/status", { unix: daemon.socket });
       const { providers, config } = (await answer.json()) as { providers: Record<string, unknown>; config: unknown };
       expect(config).toBe(daemon.config);
@@ -110,7 +108,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
 
   describe("what is answered without asking", () => {
     test("GET and HEAD of /health, where there is a backend that nobody need listen as", async () => {
-      await using daemon = await running({ engine, toml: `[backend]\nendpoint = "http://127.0.0.1:${await freePort()}/v1"\n` });
+      await using daemon = await startTestDaemon({ engine, toml: `[backend]\nendpoint = "http://127.0.0.1:${await freePort()}/v1"\n` });
       for (const path of ["/health", "/health/", "/health?deep=1", "/openai/health"]) {
         const got = await ask(daemon, "GET", path);
         expect([got.status, got.body]).toEqual([200, '{"status":"ok"}']);
@@ -122,14 +120,14 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
     });
 
     test("not /health, where there is none", async () => {
-      await using daemon = await running({ engine, toml: `[providers.openai]\nupstream = "${other.url}"\n` });
+      await using daemon = await startTestDaemon({ engine, toml: `[providers.openai]\nupstream = "${other.url}"\n` });
       expect((await ask(daemon, "GET", "/health")).body).toBe("{}");
       expect(targetsOf(other)).toEqual(["/health"]);
     });
 
     test("the models, where they are set; else they are asked for", async () => {
       const toml = `[backend]\nendpoint = "${backend.url}/b"\nmodels = ["one", "two"]\n[providers.google]\nupstream = "${other.url}"\nmodels = ["three"]\n[providers.anthropic]\nupstream = "${other.url}"\n`;
-      await using daemon = await running({ engine, toml });
+      await using daemon = await startTestDaemon({ engine, toml });
       const list = async (path: string) => JSON.parse((await ask(daemon, "GET", path)).body);
       for (const path of ["/v1/models", "/models", "/openai/v1/models/"]) {
         expect(await list(path)).toMatchObject({
@@ -154,7 +152,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
     const BODY = '{ "model" : "gpt-4o","n":12345678901234567890, "model":"b", "messages":[ ] ,\n "store":false }';
     const CLIENT = { authorization: "Bearer client", "x-team": "red", "X-Other": "1", "content-type": "application/json" };
     const sent = async (keys: string, path = "/v1/chat/completions", body = BODY) => {
-      await using daemon = await running({ engine, toml: `[backend]\nendpoint = "${backend.url}/b"\n${keys}` });
+      await using daemon = await startTestDaemon({ engine, toml: `[backend]\nendpoint = "${backend.url}/b"\n${keys}` });
       expect((await ask(daemon, "POST", path, body, CLIENT)).status).toBe(200);
       return (await backend.arrivals[0]?.complete)?.payload ?? "";
     };
@@ -200,7 +198,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
 
     test("by a provider's own table too", async () => {
       const toml = `[providers.openai]\nupstream = "${other.url}"\nmodel = "llama"\nextra_headers = { "X-Team" = "blue" }\n`;
-      await using daemon = await running({ engine, toml });
+      await using daemon = await startTestDaemon({ engine, toml });
       await ask(daemon, "POST", "/v1/chat/completions", '{"model":"m","messages":[]}', CLIENT);
       expect(targetsOf(other)).toEqual(["/v1/chat/completions"]);
       expect([valuesOf(other, "x-team"), (await other.arrivals[0]?.complete)?.payload]).toEqual([
@@ -210,7 +208,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
     });
 
     test("a body that is no JSON, where its model is set, is refused", async () => {
-      await using daemon = await running({ engine, toml: `[backend]\nendpoint = "${backend.url}/b"\nmodel = "llama"\n` });
+      await using daemon = await startTestDaemon({ engine, toml: `[backend]\nendpoint = "${backend.url}/b"\nmodel = "llama"\n` });
       const got = await ask(daemon, "POST", "/v1/chat/completions", "{hello", CLIENT);
       expect([got.status, targetsOf(backend)]).toEqual([400, []]);
       expect(got.body).toContain("We could not parse the JSON body of your request");
@@ -224,7 +222,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
       // The first is answered when the last has come: none of them was held back for another.
       if (waiting.length === 10) for (const { connection } of waiting) connection.write(OK);
     });
-    await using daemon = await running({ engine, toml: `[backend]\nendpoint = "${slow.url}/v1"\ntimeout = "10s"\n` });
+    await using daemon = await startTestDaemon({ engine, toml: `[backend]\nendpoint = "${slow.url}/v1"\ntimeout = "10s"\n` });
     const answers = await Promise.all(Array.from({ length: 10 }, () => ask(daemon, "POST", "/v1/chat/completions", "{}")));
     slow.stop();
     expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));

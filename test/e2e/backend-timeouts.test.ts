@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createServer, type Socket } from "node:net";
-import { type DaemonOptions, ENGINES, type EngineName, eventually, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
+import { ENGINES, type EngineName, eventually, startTestDaemon } from "./support/daemon.ts";
 import { chunked, complete, raw, rawConnection, request } from "./support/raw-client.ts";
 import { type Arrived, startRawTarget } from "./support/raw-target.ts";
 import { listening, OK } from "./support/servers.ts";
@@ -9,11 +9,6 @@ const CHAT = request("POST", "/v1/chat/completions", {}, "{}");
 const LIMIT_MS = 250;
 /** A request that is answered so late has not been waited for by our limit, but by something longer. */
 const LATE_MS = 3_000;
-
-async function running(options: DaemonOptions): Promise<TestDaemon & AsyncDisposable> {
-  const daemon = await startTestDaemon(options);
-  return { ...daemon, [Symbol.asyncDispose]: daemon.stop };
-}
 
 /** A target of raw bytes with a daemon before it, whose backend it is. */
 async function inFront(engine: EngineName, answer: (arrived: Arrived) => unknown, keys = `timeout = "${LIMIT_MS}ms"\n`) {
@@ -136,7 +131,7 @@ describe.concurrent.each(ENGINES)("timeout, with the %s engine", (engine) => {
 
   test("a peer that never answers the TLS handshake", async () => {
     using silent = await startSilent();
-    await using daemon = await running({
+    await using daemon = await startTestDaemon({
       engine,
       toml: `[backend]\nendpoint = "https://localhost:${silent.port}/v1"\ntimeout = "${LIMIT_MS}ms"\n`,
     });
@@ -149,7 +144,7 @@ describe.concurrent.each(ENGINES)("timeout, with the %s engine", (engine) => {
 
   test.each(["http", "https"])("a proxy that never answers, before an %s target", async (scheme) => {
     using silent = await startSilent();
-    await using daemon = await running({
+    await using daemon = await startTestDaemon({
       engine,
       toml: `[backend]\nendpoint = "${scheme}://localhost:1/v1"\ntimeout = "${LIMIT_MS}ms"\nproxy = "http://127.0.0.1:${silent.port}"\n`,
     });
@@ -165,7 +160,10 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0); print(s.getsockname(
     const { value } = await full.stdout.getReader().read();
     const port = Number(new TextDecoder().decode(value));
     const first = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } });
-    await using daemon = await running({ engine, toml: `[backend]\nendpoint = "http://127.0.0.1:${port}"\ntimeout = "${LIMIT_MS}ms"\n` });
+    await using daemon = await startTestDaemon({
+      engine,
+      toml: `[backend]\nendpoint = "http://127.0.0.1:${port}"\ntimeout = "${LIMIT_MS}ms"\n`,
+    });
     expectLate(await timed(daemon.port));
     first.terminate();
     full.kill();
@@ -194,7 +192,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0); print(s.getsockname(
     );
     const toml = `[backend]\nendpoint = "${target.url}"\ntimeout = "${LIMIT_MS}ms"\n
 [providers.google]\nupstream = "${target.url}"\ntimeout = 0\n[providers.anthropic]\nupstream = "${target.url}"\n`;
-    await using daemon = await running({ engine, toml });
+    await using daemon = await startTestDaemon({ engine, toml });
     const statusOf = async (path: string) => (await timed(daemon.port, request("POST", path, {}, "{}"))).status;
     const paths = ["/openai/v1/slow", "/openai/v1/quick", "/google/v1/slow", "/anthropic/v1/slow"];
     expect(await Promise.all(paths.map(statusOf))).toEqual([504, 200, 200, 200]);
@@ -218,7 +216,7 @@ test("with the wire engine a body of known length may be late too, and --head-ti
   expect((await timed(late.daemon.port)).body).toBe("hello");
 
   const target = await startRawTarget(() => {});
-  await using daemon = await running({
+  await using daemon = await startTestDaemon({
     engine: "wire",
     args: ["--head-timeout", "100ms"],
     toml: `[backend]\nendpoint = "${target.url}"\ntimeout = "10s"\n`,

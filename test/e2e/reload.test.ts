@@ -33,11 +33,6 @@ afterAll(() => {
 
 const backend = ({ url }: Pick<Target, "url">, keys = "") => `[backend]\nendpoint = "${url}/v1"\n${keys}`;
 
-async function running(options: DaemonOptions): Promise<TestDaemon & AsyncDisposable> {
-  const daemon = await startTestDaemon(options);
-  return { ...daemon, [Symbol.asyncDispose]: daemon.stop };
-}
-
 /** Who answers. */
 const who = async ({ port }: TestDaemon, path = "/v1/chat/completions") =>
   (await raw(port, request("POST", path, {}, "{}"), { until: complete })).body;
@@ -134,7 +129,7 @@ async function reloaded(daemon: TestDaemon) {
 describe.each(ENGINES)("with the %s engine", (engine) => {
   describe.each(Object.entries(WAYS))("%s", (_, { options, reload }) => {
     test("new requests go to the new target, a stream that runs keeps the old one to its end", async () => {
-      await using daemon = await running({ engine, ...options, toml: backend(one) });
+      await using daemon = await startTestDaemon({ engine, ...options, toml: backend(one) });
       expect(await who(daemon)).toBe("one");
       const stream = rawConnection(daemon.port, request("POST", "/v1/stream", {}, "{}"));
       await eventually(() => (stream.text().includes("one") ? true : undefined), "the beginning of the stream");
@@ -150,7 +145,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
     });
 
     test("a broken file changes nothing, and its mistakes are told with their places", async () => {
-      await using daemon = await running({ engine, ...options, toml: backend(one) });
+      await using daemon = await startTestDaemon({ engine, ...options, toml: backend(one) });
       writeFileSync(daemon.config, `${backend(two)}timeout = "soon"\nproxi = ""\n`);
       const broken = await reload(daemon);
       expect(broken.isRead).toBe(false);
@@ -182,7 +177,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
       /^\S+config\.toml:2:1: backend\.endpoint = "http:\/\/…@x": expected .*not taken$/,
     ],
   ])("refused: %s", async (_, toml, sentence) => {
-    await using daemon = await running({ engine, toml: backend(one) });
+    await using daemon = await startTestDaemon({ engine, toml: backend(one) });
     writeFileSync(daemon.config, toml);
     const { error } = await reloaded(daemon);
     expect(error?.message).toMatch(sentence);
@@ -190,7 +185,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
   });
 
   test("what only a start looks at is named, each time, and the rest is in force", async () => {
-    await using daemon = await running({ engine, toml: backend(one) });
+    await using daemon = await startTestDaemon({ engine, toml: backend(one) });
     const later = `seed = 7\nlog_level = "debug"\n[providers.google]\nport = ${await freePort()}\n${backend(two)}`;
     writeFileSync(daemon.config, later);
     const atNextStart = ["seed", "log_level", "providers.google.port"];
@@ -206,14 +201,14 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
 
   test("what the command line or a variable says stays", async () => {
     const environment = { FAULTPROXY_TOKENS: "3" };
-    await using daemon = await running({ engine, toml: "", args: ["--upstream", `openai=${one.url}`], environment });
+    await using daemon = await startTestDaemon({ engine, toml: "", args: ["--upstream", `openai=${one.url}`], environment });
     writeFileSync(daemon.config, `[simulator]\ntokens = 9\n[providers.openai]\nupstream = "${two.url}"\n`);
     expect(await reloaded(daemon)).toMatchObject({ applied: [] });
     expect(await who(daemon)).toBe("one");
   });
 
   test("rules, counts and the seed stay; a rule that has begun to count goes on", async () => {
-    await using daemon = await running({ engine, toml: backend(one) });
+    await using daemon = await startTestDaemon({ engine, toml: backend(one) });
     await daemon.command("c 3");
     await daemon.command("add r 30% provider=google");
     expect(await who(daemon)).toContain("context_length_exceeded");
@@ -235,7 +230,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
 
   test("timeouts, the default provider and the built-in provider change too", async () => {
     const silent = await startRawTarget(() => {});
-    await using daemon = await running({ engine, toml: backend(one) });
+    await using daemon = await startTestDaemon({ engine, toml: backend(one) });
     writeFileSync(
       daemon.config,
       `default_provider = "anthropic"\n${backend(silent, 'timeout = "200ms"\n')}[providers.anthropic]\nupstream = "simulated"\nmodels = ["m"]\n`,
@@ -255,7 +250,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
 
   test.skipIf(engine === "serve")("the timeouts of connections change, for those of before too", async () => {
     const silent = await startRawTarget(() => {});
-    await using daemon = await running({ engine, toml: backend(silent) });
+    await using daemon = await startTestDaemon({ engine, toml: backend(silent) });
     const first = rawConnection(daemon.port, request("POST", "/v1/chat/completions", {}, "{}"));
     await eventually(() => silent.arrivals[0], "the request");
     writeFileSync(daemon.config, `head_timeout = "150ms"\n${backend(silent)}`);
@@ -278,7 +273,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
     const url = `https://localhost:${target.port}`;
     const auth = (name: "alice" | "bob", more = "") =>
       `${more}[backend.auth]\nca_file = "${made.certFile("ca")}"\ncert_file = "${made.certFile(name)}"\nkey_file = "${made.keyFile(name)}"\n`;
-    await using daemon = await running({ engine, toml: backend({ url }, auth("alice")) });
+    await using daemon = await startTestDaemon({ engine, toml: backend({ url }, auth("alice")) });
     for (let turn = 0; turn < 2; turn++) expect(await who(daemon)).toBe("{}");
     writeFileSync(daemon.config, backend({ url }, auth("bob")));
     expect(await reloaded(daemon)).toMatchObject({ applied: ["backend.auth.cert_file", "backend.auth.key_file"] });
@@ -300,7 +295,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
       const home = mkdtempSync(join(tmpdir(), "faultproxy-test-"));
       const file = join(home, "faultproxy/config.toml");
       const environment = { XDG_CONFIG_HOME: home, OPENAI_REAL_HOST: one.url };
-      await using daemon = await running({ engine, environment });
+      await using daemon = await startTestDaemon({ engine, environment });
       expect(await reloaded(daemon)).toEqual({
         error: { message: "there is no configuration file to read again; name one with --config when you start" },
       });
@@ -318,7 +313,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
   });
 
   test("100 reloads under load lose no request", async () => {
-    await using daemon = await running({ engine, toml: backend(one) });
+    await using daemon = await startTestDaemon({ engine, toml: backend(one) });
     let isOver = false;
     const answers = new Map<string, number>();
     const load = Array.from({ length: 4 }, async () => {

@@ -1,8 +1,9 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createServer, type TLSSocket } from "node:tls";
 import type { Certificates } from "./certificates.ts";
-import { freePort, reachable } from "./servers.ts";
+import { answering, freePort, listening, reachable } from "./servers.ts";
 
 export type TlsVersion = "1.2" | "1.3";
 
@@ -71,4 +72,16 @@ export async function startOpenssl({ made, version }: Omit<Options, "to">): Prom
       await server.exited;
     },
   };
+}
+
+/** A server that lets everybody in and writes down who came, by connection. */
+export async function startCounter(made: Certificates) {
+  const clients: string[] = [];
+  const server = createServer({ ...made.pair("good"), requestCert: true, rejectUnauthorized: false, ca: made.ca }, (socket: TLSSocket) => {
+    clients.push(String(socket.getPeerCertificate()?.subject?.CN ?? "nobody"));
+    answering(socket);
+  });
+  server.on("tlsClientError", () => {});
+  const { port, stop } = await listening(server);
+  return { url: `https://localhost:${port}`, clients, stop };
 }

@@ -18,7 +18,7 @@ export const CLEAN_ENVIRONMENT = {
   XDG_CONFIG_HOME: "/nonexistent",
 };
 
-export type TestDaemon = {
+export type TestDaemon = AsyncDisposable & {
   readonly origin: string;
   readonly port: number;
   readonly pid: number;
@@ -98,6 +98,11 @@ export async function startTestDaemon({
   }).then(() => listening.reject(new Error(`the daemon ended: ${log}`)));
   const { port } = await listening.promise;
 
+  const stop = async () => {
+    child.kill("SIGKILL");
+    await child.exited;
+    rmSync(folder, { recursive: true, force: true });
+  };
   const events = async () => {
     const answer = await fetch("http://localhost/v1/events?follow=false", { unix: socket });
     return (await answer.text())
@@ -125,11 +130,8 @@ export async function startTestDaemon({
     },
     signal: (name) => child.kill(name),
     ended: child.exited,
-    async stop() {
-      child.kill("SIGKILL");
-      await child.exited;
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop,
+    [Symbol.asyncDispose]: stop,
   };
 }
 
