@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { gzipSync } from "node:zlib";
 import { GoogleGenAI } from "@google/genai";
 import { ENGINES, type TestDaemon } from "./support/daemon.ts";
+import { complete, raw, request } from "./support/raw-client.ts";
 import { type RecordedBackend, recorded, startBackend, whole } from "./support/recorded-backend.ts";
 import { CHAT_PATH, openaiAt, post, startTranslating, thrownBy } from "./support/translating.ts";
 
@@ -96,6 +97,28 @@ describe.each(ENGINES)("what a backend is asked, with the %s engine", (engine) =
     const broken = await post(daemon, CHAT_PATH, new Uint8Array([31, 139, 8, 0, 1, 2, 3]), { "content-encoding": "gzip" });
     expect(broken.status).toBe(413);
     expect(broken.json()).toMatchObject({ error: { message: expect.stringContaining("content coding is broken") } });
+  });
+
+  test("a body in chunks goes on with its length", async () => {
+    const body = JSON.stringify(ASKED);
+    const chunk = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    const head = request("POST", CHAT_PATH, { "transfer-encoding": "chunked" }).replace(/content-length: 0\r\n/, "");
+    expect(await raw(daemon.port, head + chunk, { until: complete })).toMatchObject({ status: 200 });
+    const { header, json } = backend.last();
+    expect(json).toMatchObject({ input: [{ role: "user" }] });
+    expect(header("transfer-encoding")).toBeUndefined();
+    expect(header("content-length")).toBe(String(backend.last().body.length));
+  });
+
+  test.each([
+    ["/chat/completions", "/v1/responses"],
+    ["/v1/chat/completions/", "/v1/responses"],
+    ["/openai/v1/chat/completions", "/v1/responses"],
+    ["/v1beta/openai/chat/completions", "/v1/responses"],
+    ["/openai/deployments/gpt-4o/chat/completions?api-version=1", "/v1/deployments/gpt-4o/responses?api-version=1"],
+  ])("%s is asked for at %s", async (path, target) => {
+    expect((await post(daemon, path, ASKED)).status).toBe(200);
+    expect(backend.last().target).toBe(target);
   });
 
   test("a message of 10 MB and more goes through", async () => {

@@ -3,7 +3,7 @@ import type OpenAI from "openai";
 import { ENGINES, eventually, type TestDaemon } from "./support/daemon.ts";
 import { chunked, complete, converse, raw, rawConnection, request } from "./support/raw-client.ts";
 import { type BackendRequest, played, type RecordedBackend, recorded, startBackend, writeChunk } from "./support/recorded-backend.ts";
-import { CHAT_PATH, openaiAt, startTranslating } from "./support/translating.ts";
+import { CHAT_PATH, openaiAt, post, startTranslating } from "./support/translating.ts";
 
 const BODY = { model: "gpt-5.1", messages: [{ role: "user" as const, content: "hello" }], stream: true as const };
 const TEXT = recorded("responses/text.sse");
@@ -169,6 +169,25 @@ describe.each(ENGINES)("translated streams and how they end, with the %s engine"
     expect(client.text()).toContain("sonnig");
     socket.write("0\r\n\r\n");
     client.socket.destroy();
+  });
+
+  test("events that keep a connection alive become comments", async () => {
+    const keepalive = 'event: keepalive\ndata: {"type":"keepalive","sequence_number":2}\n\n';
+    backend.reply(played(Buffer.from(`${EVENTS[0]}${keepalive}${TEXT.subarray(EVENTS[0]?.length)}`)));
+    const { text } = await post(daemon, CHAT_PATH, BODY);
+    expect(text.split("\n\n")[1]).toBe(": keepalive");
+    expect(text).toEndWith("data: [DONE]\n\n");
+  });
+
+  test("an event that never ends is a cut: what it says would be missing in an answer that looks whole", async () => {
+    backend.reply(
+      begun(eventsUntil("Gr"), ({ socket }) => {
+        writeChunk(socket, 'data: {"type":"response.output_text.delta","delta":"');
+        for (let megabytes = 0; megabytes < 17; megabytes++) writeChunk(socket, "x".repeat(1024 * 1024));
+      }),
+    );
+    expect(await seenBy(openai)).toMatchObject({ text: "Gr", finish: undefined, error: { code: "stream_incomplete" } });
+    await backend.last().gone;
   });
 
   test("ten streams at once do not wait for each other", async () => {
