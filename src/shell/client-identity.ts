@@ -25,10 +25,9 @@ export function clientIdentity(table: string, setting: TargetSetting, clock: Clo
 
   return () => {
     const isFirst = read === undefined;
-    const now = paths.map(stampOf).join();
+    const now = stampsOf(paths);
     if (now !== stamp || read === undefined) {
-      stamp = now;
-      read = identityOfFiles(files);
+      [read, stamp] = readWhole(files, paths, now);
       if (isInputError(read)) identity = undefined;
       else {
         identity = { ...read.identity, ...(serverName === undefined ? {} : { serverName }) };
@@ -52,6 +51,23 @@ export function clientIdentity(table: string, setting: TargetSetting, clock: Clo
 /** What an identity that cannot be used comes to, for whoever runs the proxy. */
 export function refusalText(detail: string): string {
   return `${detail}. Until that is mended, requests that need it get a 502`;
+}
+
+/** Files that are changed while they are read, as by a link that is turned between certificate and key, are read again. */
+function readWhole(files: IdentityFiles, paths: readonly string[], stamp: string): [ReturnType<typeof identityOfFiles>, string] {
+  let before = stamp;
+  for (let turn = 0; ; turn++) {
+    const read = identityOfFiles(files);
+    const after = stampsOf(paths);
+    if (after === before || turn === READS_MAX) return [read, before];
+    before = after;
+  }
+}
+
+const READS_MAX = 5;
+
+function stampsOf(paths: readonly string[]): string {
+  return paths.map(stampOf).join();
 }
 
 /** What changes when a file does. A link that is turned to another file gives another number. */

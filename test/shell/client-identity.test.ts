@@ -106,6 +106,19 @@ describe.skipIf(Bun.which("openssl") === null)("an identity", () => {
     expect(identity()).toMatchObject(made.pair("alice-renewed"));
   });
 
+  test.skipIf(Bun.which("mkfifo") === null)("is whole where its files are changed while they are read", () => {
+    put("alice");
+    copyFileSync(made.certFile("alice-renewed"), join(folder.path, "new.pem"));
+    rmSync(files.keyFile);
+    expect(Bun.spawnSync(["mkfifo", "-m", "600", files.keyFile]).exitCode).toBe(0);
+    // Whoever reads the key waits until the certificate that was read before it has been replaced.
+    const script = 'while :; do { [ ! -e new.pem ] || mv new.pem cert.pem; cat "$0"; } > key.pem; done';
+    const renewal = Bun.spawn(["sh", "-c", script, made.keyFile("alice-renewed")], { cwd: folder.path, stderr: "ignore" });
+    const identity = identityOf(files)();
+    renewal.kill();
+    expect(identity).toMatchObject({ cert: made.pair("alice-renewed").cert });
+  });
+
   test("follows the clock: not before its certificate is valid, and not after", () => {
     put("later");
     const identity = identityOf(files);
