@@ -191,6 +191,12 @@ describe.each(ENGINES)("what a backend answers, with the %s engine", (engine) =>
       [false, true],
       /307, a redirect to https:\/\/other\.example\/v1\/responses, which is not followed/,
     ],
+    [
+      "a page about our certificate",
+      whole(400, PAGE.replaceAll("502 Bad Gateway", "400 No required SSL certificate was sent"), { "content-type": "text/html" }),
+      [false, true],
+      /wants a client certificate, or another one: it answered 400 .*auth\.cert_file/,
+    ],
     ["a redirect to nowhere", whole(302, ""), [false, true], /302, a redirect/],
     ["not modified", ({ socket }) => void socket.write("HTTP/1.1 304 Not Modified\r\n\r\n"), [false], /304/],
   ];
