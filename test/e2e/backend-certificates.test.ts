@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { ask } from "./support/ask.ts";
 import { type CertificateServer, startCounter, startNginx, startOpenssl, type TlsVersion } from "./support/certificate-servers.ts";
@@ -7,6 +8,7 @@ import { type CertificateName, type Certificates, makeCertificates } from "./sup
 import { ENGINES, type EngineName, eventually, startTestDaemon } from "./support/daemon.ts";
 import { temporaryFolder } from "./support/folder.ts";
 import { startRawTarget } from "./support/raw-target.ts";
+import { listening } from "./support/servers.ts";
 
 const HAS_NGINX = Bun.which("nginx") !== null;
 const CAN_BE_NOBODY = process.getuid?.() === 0 && Bun.which("setpriv") !== null;
@@ -132,6 +134,69 @@ describe.skipIf(Bun.which("openssl") === null)("client certificates", () => {
       });
     },
   );
+
+  // RFC 8446 section 6. The serve engine is not told which it was.
+  test.each<[string, number, string, string]>([
+    [
+      "handshake_failure",
+      40,
+      "it refused the handshake, as servers do that ask for",
+      "it refused the handshake, perhaps because of the client certificate FILE",
+    ],
+    [
+      "bad_certificate",
+      42,
+      "it refused the handshake, as servers do that ask for",
+      "it does not take the client certificate FILE; it must come from",
+    ],
+    [
+      "certificate_revoked",
+      44,
+      "it refused the handshake, as servers do that ask for",
+      "it does not take the client certificate FILE any more; renew it",
+    ],
+    [
+      "certificate_expired",
+      45,
+      "it refused the handshake, as servers do that ask for",
+      "it does not take the client certificate FILE any more; renew it",
+    ],
+    [
+      "access_denied",
+      49,
+      "it refused the handshake, as servers do that ask for",
+      "it does not take the client certificate FILE; it must come from",
+    ],
+    ["protocol_version", 70, "it speaks neither TLS 1.2 nor 1.3", "it speaks neither TLS 1.2 nor 1.3"],
+    [
+      "unrecognized_name",
+      112,
+      "it is no host of the name asked for",
+      "it is no host of the name asked for; auth.server_name in the target's table",
+    ],
+    [
+      "certificate_required",
+      116,
+      "it asks for a client certificate; auth.cert_file",
+      "it asks for a client certificate, and did not get the one in FILE",
+    ],
+  ])("the alert %s is said in words, without a certificate and with one", async (_, number, without, withOne) => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.end(Buffer.from([21, 3, 3, 0, 2, 2, number])));
+    });
+    const target = await listening(server);
+    for (const [auth, sentence] of [
+      ["", without],
+      [pair("alice"), withOne],
+    ] as const) {
+      await using daemon = await startTestDaemon({ engine: "wire", toml: backend(`https://localhost:${target.port}`, auth) });
+      const got = await ask(daemon);
+      expect([got.status, got.reason]).toEqual([502, "upstream_tls"]);
+      expect(got.text).toContain(sentence.replace("FILE", made.certFile("alice")));
+    }
+    target.stop();
+  });
 
   describe.each(ENGINES)("files that cannot be used, with the %s engine", (engine) => {
     /** Where a certificate and its key belong, and what is there. */

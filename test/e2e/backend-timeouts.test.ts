@@ -186,6 +186,19 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0); print(s.getsockname(
     expect(await running.daemon.event(({ type }) => type === "exchange")).toMatchObject({ status: null, done: "client_gone" });
   });
 
+  test("a client that leaves in a stream, long after it: the target is left too", async () => {
+    await using running = await inFront(engine, ({ connection }) => {
+      connection.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: {}\n\r\n");
+    });
+    const { socket, text } = rawConnection(running.daemon.port, CHAT);
+    await eventually(() => (text().includes("data: {}") ? true : undefined), "the beginning of the stream");
+    await Bun.sleep(2 * LIMIT_MS);
+    expect(running.target.arrivals.some(isGone)).toBe(false);
+    socket.destroy();
+    await eventually(() => (running.target.arrivals.every(isGone) ? true : undefined), "the end of the connection");
+    expect(await running.daemon.event(({ type }) => type === "exchange")).toMatchObject({ status: 200, done: "client_gone" });
+  });
+
   test("each target has its own, and 0 is none", async () => {
     const target = await startRawTarget(({ connection, startLine }) =>
       startLine.includes("/slow") ? void setTimeout(() => connection.write(OK), 2 * LIMIT_MS) : connection.write(OK),

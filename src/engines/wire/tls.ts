@@ -81,9 +81,6 @@ const MEANINGS = (certFile: string | undefined): readonly (readonly [RegExp, str
     ],
     [/ALERT_HANDSHAKE_FAILURE$/, ifShown(`it refused the handshake, perhaps because of the client certificate ${certFile}`)],
     [/ALERT_UNRECOGNIZED_NAME$/, "it is no host of the name asked for; auth.server_name in the target's table names another"],
-    [
-      /(ALERT_PROTOCOL_VERSION|ALERT_INSUFFICIENT_SECURITY|UNSUPPORTED_PROTOCOL)$/,
-      "it speaks neither TLS 1.2 nor 1.3 as they are spoken here",
-    ],
+    [/ALERT_(PROTOCOL_VERSION|INSUFFICIENT_SECURITY)$/, "it speaks neither TLS 1.2 nor 1.3 as they are spoken here"],
   ];
 };
