@@ -134,7 +134,9 @@ async function ask<Body>(socket: string, method: string, path: string, body?: un
     return EXIT.failure;
   }
   if (answer.status < 400) return answer.body as Body;
-  const text = visible((answer.body as { error?: { message?: string } }).error?.message ?? `status ${answer.status}`);
+  const told = (answer.body as { error?: { message?: string } }).error?.message ?? `status ${answer.status}`;
+  // A broken file has a line for each of its mistakes.
+  const text = told.split("\n").map(visible).join("\n");
   if (answer.status < 500) return inputError(text);
   message.error(text);
   return EXIT.failure;

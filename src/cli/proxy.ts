@@ -5,8 +5,8 @@ import { type ControlServer, openControlServer } from "../shell/control-server.t
 import { type Daemon, startDaemon } from "../shell/daemon.ts";
 import { type Status, statusOf } from "../shell/status.ts";
 import { warningsOf } from "../shell/warnings.ts";
-import { message } from "./message.ts";
 import type { Reloaded } from "./reloaded.ts";
+import { sayIn } from "./say.ts";
 
 /** A daemon with its control socket, as `serve` and `run` hold it. */
 export type RunningProxy = {
@@ -19,6 +19,8 @@ export type RunningProxy = {
   readonly reload: () => Reloaded | InputError;
   /** Begins the end, once: running requests may finish, or are broken off, also later. */
   readonly stop: (breakOff?: boolean) => void;
+  /** Resolves when the end begins. */
+  readonly stopping: Promise<void>;
   /** Resolves when ports and socket are closed. */
   readonly stopped: Promise<void>;
 };
@@ -29,10 +31,12 @@ export async function startProxy(
   environment: Readonly<Record<string, string | undefined>>,
   reread: () => Configuration | InputError,
 ): Promise<RunningProxy | InputError> {
-  const warn = (text: string) => message.warn(text);
+  const say = sayIn(settings);
+  const warn = (text: string) => say(text, "warn");
   const daemon = await startDaemon(settings, environment, warn);
   if (isInputError(daemon)) return daemon;
   for (const warning of warningsOf(settings, daemon.targets(), environment)) warn(warning);
+  const { promise: stopping, resolve: begin } = Promise.withResolvers<void>();
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   let control: ControlServer | undefined;
   let isStopping = false;
@@ -40,6 +44,7 @@ export async function startProxy(
     const drained = daemon.stop(breakOff);
     if (isStopping) return;
     isStopping = true;
+    begin();
     void drained.then(() => control?.stop()).then(resolve);
   };
   let path = file;
@@ -50,20 +55,20 @@ export async function startProxy(
       return inputError("there is no configuration file to read again; name one with --config when you start");
     const changed = daemon.reconfigure(next.settings);
     if (isInputError(changed)) return changed;
-    const told = next.file ?? path ?? "";
+    const told = { file: next.file ?? path ?? "", isGone: next.file === undefined };
     path = next.file;
     for (const warning of warningsOf(next.settings, daemon.targets(), environment)) warn(warning);
-    return { ...changed, file: told };
+    return { ...changed, ...told };
   };
   const status = (socket: string | undefined) => statusOf(daemon, settings, path, socket);
   const opened = await openControlServer(daemon, settings, environment, { quit: () => stop(), reload, status });
   if (!isInputError(opened)) control = opened;
-  else if (process.platform === "win32" && settings.socket === undefined) message.warn(`no control socket: ${opened.message}`);
+  else if (process.platform === "win32" && settings.socket === undefined) warn(`no control socket: ${opened.message}`);
   else {
     stop(true);
     await stopped;
     return opened;
   }
   const socket = control?.path;
-  return { daemon, settings, socket, status: () => status(socket), reload, stop, stopped };
+  return { daemon, settings, socket, status: () => status(socket), reload, stop, stopping, stopped };
 }

@@ -10,10 +10,11 @@ import { EXIT } from "./exit-code.ts";
 import { writeLog } from "./log-writer.ts";
 import { message } from "./message.ts";
 import { SETTING_OPTIONS } from "./options.ts";
-import { printError, printOut, visible } from "./print.ts";
+import { printOut, visible } from "./print.ts";
 import { type RunningProxy, startProxy } from "./proxy.ts";
 import { originalEnvironment, raiseFetchLimit } from "./raise-fetch-limit.ts";
 import { reloadedText } from "./reloaded.ts";
+import { type Say, sayIn } from "./say.ts";
 import { configurationFrom, warnOfUnknownVariables } from "./settings-from.ts";
 import { readTypedCommands } from "./typed-commands.ts";
 
@@ -74,31 +75,25 @@ async function serve(call: Call): Promise<number> {
     message.error(proxy.message);
     return EXIT.failure;
   }
-  onSignals(proxy, settings.logFormat === "pretty", environment);
+  onSignals(proxy, sayIn(settings));
   const line = logLines({ ...settings, rules: proxy.daemon.rules, visible });
   const endLog = line === undefined ? () => {} : writeLog(proxy.daemon.events, line);
   printOut(settings.logFormat === "json" ? `${JSON.stringify({ type: "listening", ...proxy.status() })}\n` : banner(proxy.status()));
   if (settings.stdin) readTypedCommands(proxy);
   notifyManager("READY=1", environment);
+  void proxy.stopping.then(() => notifyManager("STOPPING=1", environment));
   await proxy.stopped;
   endLog();
   return EXIT.ok;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** SIGINT and SIGTERM: the first lets running requests finish, the second breaks them off. SIGHUP reads the file again. */
-function onSignals(proxy: RunningProxy, isForPeople: boolean, environment: Environment): void {
+function onSignals(proxy: RunningProxy, say: Say): void {
   let asked = false;
-  const say = (text: string, level: "info" | "error" = "info") => {
-    if (isForPeople) message[level](text);
-    else printError(`${JSON.stringify({ type: "message", level, message: text })}\n`);
-  };
   const ask = () => {
-    if (!asked) notifyManager("STOPPING=1", environment);
     const { running } = proxy.daemon.counts();
     if (!asked && running > 0) {
-      say(`waiting up to ${DRAIN_MS_MAX / 1_000} s for ${running} running; once more breaks off`);
+      say(`waiting up to ${DRAIN_MS_MAX / 1_000} s for ${running} running; once more breaks off`, "info");
     }
     proxy.stop(asked);
     asked = true;
@@ -113,7 +108,7 @@ function onSignals(proxy: RunningProxy, isForPeople: boolean, environment: Envir
     }
     const reloaded = proxy.reload();
     if (isInputError(reloaded)) say(`not reloaded: ${reloaded.message}`, "error");
-    else say(reloadedText(reloaded));
+    else say(reloadedText(reloaded), "info");
   });
 }
 

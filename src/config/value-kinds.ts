@@ -209,7 +209,9 @@ export const PROXY: ValueKind<string> = {
   tomlTypes: ["string"],
   parse(value) {
     const isProxy = value === "" || (/^http:\/\/[^/]/i.test(value) && URL.canParse(value) && new URL(value).pathname === "/");
-    return isProxy ? { ok: true, value } : { ok: false, expected: 'http://[USER:PASSWORD@]HOST[:PORT], or "" for none' };
+    return isProxy
+      ? { ok: true, value }
+      : { ok: false, expected: 'http://[USER:PASSWORD@]HOST[:PORT], or "" for what the environment says' };
   },
 };
 

@@ -84,8 +84,7 @@ function forward(exchange: Identified, target: UrlTarget, body: Body, plain: boo
 /** The limit holds until the head of the response; what follows may take its time. */
 async function forwardWithin(ms: number, request: ForwardRequest, ports: Ports): Promise<Answer> {
   const deadline = deadlineOf(request.signal, ms, ports.clock);
-  const answer = await ports.forward({ ...request, signal: deadline.signal });
-  deadline.stop();
+  const answer = await ports.forward({ ...request, signal: deadline.signal }).finally(deadline.stop);
   if (!deadline.isOver()) return answer;
   if (!("kind" in answer) && answer.body !== null && !(answer.body instanceof Uint8Array)) answer.body.cancel();
   const detail = `${new URL(request.base).host} did not begin its response within ${ms / 1_000} s (timeout in its settings)`;

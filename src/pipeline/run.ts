@@ -38,7 +38,7 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
     const outcome =
       adaptation === undefined
         ? attempted(exchange, await attempt(exchange, false, facts, ports), ports)
-        : await toClient(await targetSide(exchange, adaptation, await facts.get(), ports), exchange, ports);
+        : await toClient(await targetSide(exchange, adaptation, facts, ports), exchange, ports);
     if (outcome === "client_gone") return abandoned(exchange, NOTHING_NOTED, ports);
     const { response, error } = outcome;
     return delivered(exchange, response, error === undefined ? NOTHING_NOTED : { ...NOTHING_NOTED, error }, ports);
@@ -52,13 +52,14 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
 
 /** An exchange that meets at least one fault. */
 async function faulted(exchange: Identified, { planned, decisions }: Decided, facts: Facts, ports: Ports): Promise<Delivery> {
-  const known = await facts.get();
   const adaptation = adaptationOf(exchange, ports);
-  const side = adaptation === undefined ? undefined : await targetSide(exchange, adaptation, known, ports);
+  const side = adaptation === undefined ? undefined : await targetSide(exchange, adaptation, facts, ports);
+  const known = await facts.get();
   // A fault on the target's side works on what the target sees, and in its dialect.
-  const target = side === undefined || "refusal" in side ? { exchange, facts: known } : side;
+  const target = side === undefined || "refusal" in side ? { exchange, facts } : side;
+  const knownThere = await target.facts.get();
   const faults = planned.map((plan) =>
-    plan.rule.side === "upstream" ? plannedOf(plan, target.exchange, target.facts, ports) : plannedOf(plan, exchange, known, ports),
+    plan.rule.side === "upstream" ? plannedOf(plan, target.exchange, knownThere, ports) : plannedOf(plan, exchange, known, ports),
   );
   const notes: Notes = {
     ...NOTHING_NOTED,
@@ -124,14 +125,14 @@ async function faulted(exchange: Identified, { planned, decisions }: Decided, fa
 
 /** What the target says, as it says it. */
 async function asked(side: TargetSide | undefined, exchange: Identified, plain: boolean, facts: Facts, ports: Ports): Promise<Attempted> {
-  const as = side ?? { exchange, facts: await facts.get() };
-  return attempted(exchange, await attempt(as.exchange, plain, { get: () => Promise.resolve(as.facts) }, ports), ports);
+  const as = side ?? { exchange, facts };
+  return attempted(exchange, await attempt(as.exchange, plain, as.facts, ports), ports);
 }
 
 /** What the target says, as the client is to get it. */
 async function toClient(side: TargetSide | Refused, exchange: Identified, ports: Ports): Promise<Attempted> {
   if ("refusal" in side) return { response: side.refusal, error: side.error };
-  const answer = await attempt(side.exchange, false, { get: () => Promise.resolve(side.facts) }, ports);
+  const answer = await attempt(side.exchange, false, side.facts, ports);
   const outcome = attempted(exchange, answer, ports);
   if (outcome === "client_gone" || outcome.error !== undefined) return outcome;
   return side.toClient(outcome.response);

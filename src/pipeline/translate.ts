@@ -14,10 +14,14 @@ import { ownError } from "./helpers/own-error.ts";
 import { plainBody } from "./helpers/read-facts.ts";
 import { type Answered, asItCame, jsonResponse, TITLES, translatedAnswer } from "./helpers/translated-answer.ts";
 
+/** Worked out when somebody asks first. */
+type FactsOnDemand = { readonly get: () => Promise<RequestFacts> };
+
 /** An exchange as its target sees it. */
 export type TargetSide = {
   readonly exchange: Identified;
-  readonly facts: RequestFacts;
+  /** For faults and for the built-in provider alone. */
+  readonly facts: FactsOnDemand;
   /** What the target answered, as the client is to get it. */
   readonly toClient: (response: OpenResponse) => Answered | Promise<Answered>;
 };
@@ -35,7 +39,7 @@ export function adaptationOf({ provider, kind, dialect }: Identified, ports: Por
 export async function targetSide(
   exchange: Identified,
   adaptation: Adaptation,
-  clientFacts: RequestFacts,
+  clientFacts: FactsOnDemand,
   ports: Ports,
 ): Promise<TargetSide | Refused> {
   const client = exchange.dialect;
@@ -85,20 +89,22 @@ export async function targetSide(
   let facts: RequestFacts | undefined;
   return {
     exchange: seen,
-    // For faults and for the built-in provider alone.
-    get facts() {
-      facts ??= withModelOf(clientFacts, DIALECTS[target].facts(path, query, adapted));
-      return facts;
+    facts: {
+      async get() {
+        const asked = () => DIALECTS[client].facts(exchange.path, exchange.query, json);
+        facts ??= withModelOf(asked, DIALECTS[target].facts(path, query, adapted));
+        return facts;
+      },
     },
     toClient: translation === undefined ? asItCame : (response) => translatedAnswer(response, translation, answerTo),
   };
 }
 
-function withModelOf(client: RequestFacts, facts: RequestFacts): RequestFacts {
-  return facts.model === undefined ? { ...facts, model: client.model } : facts;
+function withModelOf(client: () => RequestFacts, facts: RequestFacts): RequestFacts {
+  return facts.model === undefined ? { ...facts, model: client().model } : facts;
 }
 
-function untranslated(exchange: Identified, facts: RequestFacts): TargetSide {
+function untranslated(exchange: Identified, facts: FactsOnDemand): TargetSide {
   return { exchange, facts, toClient: asItCame };
 }
 

@@ -84,7 +84,7 @@ const WAYS: Readonly<Record<string, Way>> = {
     options: {},
     async reload(daemon) {
       const { code, out, err } = await ctl(daemon, "reload");
-      const said = saidOf((out + err).replaceAll("\\x0a", "\n"), /^faultproxy: error: /);
+      const said = saidOf(out + err, /^faultproxy: error: /);
       expect([code, said.isRead ? err : out]).toEqual([said.isRead ? 0 : 1, ""]);
       return said;
     },

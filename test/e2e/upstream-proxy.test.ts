@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { connect, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { createServer as createTls } from "node:tls";
 import { type Certificates, makeCertificates } from "./support/certificates.ts";
 import { BINARY, ENGINES, type EngineName, startTestDaemon } from "./support/daemon.ts";
+import { DENIED, startHttpProxy } from "./support/http-proxy.ts";
 import { complete, raw, request } from "./support/raw-client.ts";
 import { answering, freePort, listening } from "./support/servers.ts";
 
 const PASSWORD = "very-secret:pass/word%";
 const CREDENTIALS = `us%20er:${encodeURIComponent(PASSWORD)}`;
 const BASIC = `Basic ${Buffer.from(`us er:${PASSWORD}`).toString("base64")}`;
-const DENIED = 'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\nContent-Length: 6\r\n\r\ndenied';
 const HAS_OPENSSL = Bun.which("openssl") !== null;
 
 describe("HTTP proxies", () => {
@@ -63,7 +63,7 @@ describe("HTTP proxies", () => {
   describe.each(ENGINES)("with the %s engine", (engine) => {
     test.skipIf(!HAS_OPENSSL)("an https target is reached by CONNECT, once for all requests, with the credentials of the URL", async () => {
       const target = await startTarget(true);
-      const proxy = await startProxy(BASIC);
+      const proxy = await startHttpProxy(BASIC);
       const got = await through(
         `https://localhost:${target.port}`,
         { HTTPS_PROXY: `http://${CREDENTIALS}@127.0.0.1:${proxy.port}` },
@@ -84,7 +84,7 @@ describe("HTTP proxies", () => {
 
     test("an http target is asked for in the absolute form", async () => {
       const target = await startTarget(false);
-      const proxy = await startProxy(BASIC);
+      const proxy = await startHttpProxy(BASIC);
       const got = await through(
         `http://127.0.0.1:${target.port}/base`,
         { http_proxy: `http://${CREDENTIALS}@localhost:${proxy.port}` },
@@ -101,7 +101,7 @@ describe("HTTP proxies", () => {
 
     test("an exception is met without it", async () => {
       const target = await startTarget(false);
-      const proxy = await startProxy();
+      const proxy = await startHttpProxy();
       const variables = { http_proxy: `http://127.0.0.1:${proxy.port}`, no_proxy: "localhost,127.0.0.1" };
       const got = await through(`http://127.0.0.1:${target.port}`, variables, engine);
       target.stop();
@@ -113,7 +113,7 @@ describe("HTTP proxies", () => {
   describe("with the wire engine", () => {
     test("connections to an http proxy are kept", async () => {
       const target = await startTarget(false);
-      const proxy = await startProxy();
+      const proxy = await startHttpProxy();
       const got = await through(`http://127.0.0.1:${target.port}`, { http_proxy: `http://127.0.0.1:${proxy.port}` }, "wire", 3);
       target.stop();
       proxy.stop();
@@ -125,7 +125,7 @@ describe("HTTP proxies", () => {
       async () => {
         const target = await startTarget(true);
         const named = await listening(createTls(made?.pair("name-only") ?? {}, (socket) => answering(socket)));
-        const proxy = await startProxy();
+        const proxy = await startHttpProxy();
         const variables = { HTTPS_PROXY: `http://localhost:${proxy.port}` };
         expect((await through(`https://127.0.0.1:${target.port}`, variables)).statuses).toEqual([200]);
         // This certificate is the proxy's name's, which says nothing about the target.
@@ -148,7 +148,7 @@ describe("HTTP proxies", () => {
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
       ])("a proxy that accepts by %j", async (accepted) => {
       const target = await startTarget(true);
-      const proxy = await startProxy(undefined, accepted);
+      const proxy = await startHttpProxy(undefined, accepted);
       const got = await through(`https://localhost:${target.port}`, { HTTPS_PROXY: `127.0.0.1:${proxy.port}` });
       target.stop();
       proxy.stop();
@@ -172,7 +172,7 @@ describe("HTTP proxies", () => {
           });
         }),
       );
-      const proxy = await startProxy();
+      const proxy = await startHttpProxy();
       const daemon = await startTestDaemon({
         engine: "wire",
         args: ["--upstream", `openai=https://localhost:${echo.port}`],
@@ -234,7 +234,7 @@ describe("HTTP proxies", () => {
     });
 
     test("credentials that the proxy does not take", async () => {
-      const proxy = await startProxy("Basic other");
+      const proxy = await startHttpProxy("Basic other");
       const variables = { ALL_PROXY: `http://${CREDENTIALS}@127.0.0.1:${proxy.port}` };
       for (const scheme of ["http", "https"])
         expect((await through(`${scheme}://localhost:1`, variables)).text).toContain(
@@ -291,42 +291,3 @@ describe("HTTP proxies", () => {
     expect(err).not.toContain("warning");
   });
 });
-
-/** A proxy as those in use are; `authorization` is the one that it takes. */
-async function startProxy(authorization?: string, accepted = "HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n") {
-  const heads: string[] = [];
-  let connections = 0;
-  const server = createServer((client) => {
-    connections++;
-    client.on("error", () => {});
-    let target: Socket | undefined;
-    let isTunnel = false;
-    client.on("close", () => target?.destroy());
-    client.on("data", (data) => {
-      if (isTunnel) {
-        target?.write(data);
-        return;
-      }
-      const text = data.toString("latin1");
-      const head = text.slice(0, text.indexOf("\r\n\r\n") + 4);
-      heads.push(head);
-      if (authorization !== undefined && !head.includes(`\r\nProxy-Authorization: ${authorization}\r\n`)) {
-        client.write(DENIED);
-        return;
-      }
-      const [, method, host = "", port] = /^(\w+) (?:http:\/\/)?([^:/ ]+):(\d+)/.exec(head) ?? [];
-      if (target === undefined) {
-        target = connect(Number(port), host);
-        target.on("error", () => client.destroy());
-        target.on("data", (answer) => client.write(answer));
-        target.on("close", () => client.end());
-        if (method === "CONNECT") {
-          isTunnel = true;
-          target.on("connect", () => client.write(accepted));
-        }
-      }
-      if (method !== "CONNECT") target.write(text.replace(/^(\w+) http:\/\/[^/]+/, "$1 ").replace(/Proxy-Authorization: .*\r\n/, ""));
-    });
-  });
-  return { ...(await listening(server)), heads, connections: () => connections };
-}

@@ -16,11 +16,16 @@ let quits = 0;
 async function start(path = socket): Promise<Daemon | string> {
   const daemon = await startDaemon(settings(), {}, () => {});
   if (isInputError(daemon)) return daemon.message;
-  const control = await openControlServer(daemon, settings({ socket: path }), {}, {
-    quit: () => quits++,
-    reload: () => ({ file: "a.toml", applied: [], atNextStart: [] }),
-    status: (opened) => statusOf(daemon, settings(), undefined, opened),
-  });
+  const control = await openControlServer(
+    daemon,
+    settings({ socket: path }),
+    {},
+    {
+      quit: () => quits++,
+      reload: () => ({ file: "a.toml", isGone: false, applied: [], atNextStart: [] }),
+      status: (opened) => statusOf(daemon, settings(), undefined, opened),
+    },
+  );
   running.push({ daemon, control: isInputError(control) ? undefined : control });
   return isInputError(control) ? control.message : daemon;
 }
