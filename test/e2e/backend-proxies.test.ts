@@ -151,8 +151,8 @@ test("a proxy whose URL cannot be used is told at the start, and its target is n
   await using daemon = await startTestDaemon({ engine: "wire", toml });
   const sentence = "proxy has a % in its user or password that stands for no character (write it %25)";
   expect((await ask(daemon)).body).toContain(sentence);
-  expect(daemon.log()).toContain(
-    `warning: ${sentence}: expected http://[USER:PASSWORD@]HOST[:PORT]; requests to 127.0.0.1:${target.port} get a 502\n`,
+  expect(daemon.warnings()).toContain(
+    `${sentence}: expected http://[USER:PASSWORD@]HOST[:PORT]; requests to 127.0.0.1:${target.port} get a 502`,
   );
   expect(daemon.log()).not.toContain("50%zz");
   expect(target.heads).toEqual([]);

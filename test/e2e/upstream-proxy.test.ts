@@ -268,7 +268,7 @@ describe("HTTP proxies", () => {
         text: expect.stringContaining("ALL_PROXY names a socks5 proxy"),
       });
       expect(got.log).toContain(
-        `warning: ALL_PROXY names a socks5 proxy, which is not spoken: expected http://[USER:PASSWORD@]HOST[:PORT]; requests to 127.0.0.1:${target.port}, `,
+        `ALL_PROXY names a socks5 proxy, which is not spoken: expected http://[USER:PASSWORD@]HOST[:PORT]; requests to 127.0.0.1:${target.port}, `,
       );
       expect(target.heads).toEqual([]);
     });

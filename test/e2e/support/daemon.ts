@@ -33,6 +33,8 @@ export type TestDaemon = AsyncDisposable & {
   readonly event: (matches: (event: Record<string, unknown>) => boolean) => Promise<Record<string, unknown>>;
   /** All that was written to standard error. */
   readonly log: () => string;
+  /** The warnings in it, in either form. */
+  readonly warnings: () => readonly string[];
   /** The same of standard output. */
   readonly printed: () => string;
   /** Types a command and the end of the line. */
@@ -123,6 +125,7 @@ export async function startTestDaemon({
     events,
     event: (matches) => eventually(async () => (await events()).find(matches), "an event"),
     log: () => log,
+    warnings: () => warningsIn(log),
     printed: () => printed,
     type(line) {
       child.stdin.write(`${line}\n`);
@@ -149,4 +152,12 @@ export async function eventually<T>(ask: () => Promise<T | undefined> | T | unde
     if (performance.now() > deadline) throw new Error(`${what} did not come within 5 s`);
     await Bun.sleep(10);
   }
+}
+
+function warningsIn(log: string): readonly string[] {
+  return log.split("\n").flatMap((line) => {
+    if (!line.startsWith('{"type":"message"')) return /^faultproxy: warning: (.*)$/.exec(line)?.[1] ?? [];
+    const { level, message } = JSON.parse(line) as { level: string; message: string };
+    return level === "warn" ? [message] : [];
+  });
 }
