@@ -123,7 +123,13 @@ const WAYS: Readonly<Record<string, Way>> = {
 /** The one that says most in the fewest lines. */
 async function reloaded(daemon: TestDaemon) {
   const answer = await fetch("http://localhost/v1/reload", { unix: daemon.socket, method: "POST" });
-  return (await answer.json()) as { applied?: string[]; atNextStart?: string[]; file?: string; isGone?: boolean; error?: { message: string } };
+  return (await answer.json()) as {
+    applied?: string[];
+    atNextStart?: string[];
+    file?: string;
+    isGone?: boolean;
+    error?: { message: string };
+  };
 }
 
 describe.each(ENGINES)("with the %s engine", (engine) => {
