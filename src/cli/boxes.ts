@@ -24,6 +24,7 @@ export function banner(status: Status): string {
     `Address: ${status.origin}`,
     ...status.addresses.map((address) => `Listening too: ${address}`),
     ...(status.config === null ? [] : [`Configuration: ${status.config}`]),
+    ...(status.backend === null ? [] : [`Backend: ${status.backend.target}${spoken(status.backend.dialect)}`]),
     `Control socket: ${status.socket ?? "none"}`,
     `Seed: ${status.seed}`,
     "",
@@ -45,9 +46,14 @@ Commands:
   a, o, b      - Authentication error, overloaded, billing or quota
   NAME         - any other fault by name (faultproxy faults lists them)
   add, rm, ls  - keep several rules at once; clear removes all
+  reload       - Read the configuration file again
   q            - Quit
 `,
   ].join("\n");
+}
+
+function spoken(dialect: string | null): string {
+  return dialect === null ? "" : ` (speaks ${dialect})`;
 }
 
 /** Every variable once: where two providers share one, the first names it. */

@@ -1,4 +1,4 @@
-import { clearLine, createInterface, cursorTo } from "node:readline";
+import { clearLine, createInterface, cursorTo, type Interface } from "node:readline";
 import { FAULTS } from "../faults/index.ts";
 import { WORD_COMMANDS } from "../rules/language.ts";
 import { keepBelow, printOut } from "./print.ts";
@@ -28,7 +28,7 @@ export function openPrompt(take: (line: string) => Performed, proxy: RunningProx
   };
   line.on("line", (text) => {
     keepBelow(undefined);
-    if (take(text) === "quit") line.close();
+    if (take(text) === "quit") close(line);
     else ask();
   });
   line.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
@@ -37,8 +37,17 @@ export function openPrompt(take: (line: string) => Performed, proxy: RunningProx
     printOut("\n");
     proxy.stop();
   });
-  void proxy.stopped.then(() => line.close());
+  void proxy.stopped.then(() => close(line));
   ask();
+}
+
+/** A terminal that was closed can no longer be given back as it was. */
+function close(line: Interface): void {
+  try {
+    line.close();
+  } catch {
+    // Nobody looks at it any more.
+  }
 }
 
 /** The last word, where it is the name of a fault or a command. */

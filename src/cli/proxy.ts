@@ -1,3 +1,4 @@
+import { configCandidates } from "../config/locate.ts";
 import type { Configuration } from "../config/read-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
@@ -5,7 +6,7 @@ import { type ControlServer, openControlServer } from "../shell/control-server.t
 import { type Daemon, startDaemon } from "../shell/daemon.ts";
 import { type Status, statusOf } from "../shell/status.ts";
 import { warningsOf } from "../shell/warnings.ts";
-import type { Reloaded } from "./reloaded.ts";
+import { type Reloaded, reloadedText } from "./reloaded.ts";
 import { sayIn } from "./say.ts";
 
 /** A daemon with its control socket, as `serve` and `run` hold it. */
@@ -15,7 +16,7 @@ export type RunningProxy = {
   /** Undefined on systems where none could be opened. */
   readonly socket: string | undefined;
   readonly status: () => Status;
-  /** Reads the file again. A mistake changes nothing. */
+  /** Reads the file again, and says on standard error what came of it. A mistake changes nothing. */
   readonly reload: () => Reloaded | InputError;
   /** Begins the end, once: running requests may finish, or are broken off, also later. */
   readonly stop: (breakOff?: boolean) => void;
@@ -47,20 +48,26 @@ export async function startProxy(
     begin();
     void drained.then(() => control?.stop()).then(resolve);
   };
-  let path = file;
+  let configFile = file;
   const reload = (): Reloaded | InputError => {
+    const reloaded = readAgain();
+    if (isInputError(reloaded)) say(`not reloaded: ${reloaded.message}`, "error");
+    else say(reloadedText(reloaded), "info");
+    return reloaded;
+  };
+  const readAgain = (): Reloaded | InputError => {
     const next = reread();
     if (isInputError(next)) return next;
-    if (next.file === undefined && path === undefined)
-      return inputError("there is no configuration file to read again; name one with --config when you start");
+    if (next.file === undefined && configFile === undefined)
+      return inputError(`there is no configuration file (looked for ${configCandidates(environment).join(", ")})`);
     const changed = daemon.reconfigure(next.settings);
     if (isInputError(changed)) return changed;
-    const told = { file: next.file ?? path ?? "", isGone: next.file === undefined };
-    path = next.file;
+    const told = { file: next.file ?? configFile ?? "", isGone: next.file === undefined };
+    configFile = next.file;
     for (const warning of warningsOf(next.settings, daemon.targets(), environment)) warn(warning);
     return { ...changed, ...told };
   };
-  const status = (socket: string | undefined) => statusOf(daemon, settings, path, socket);
+  const status = (socket: string | undefined) => statusOf(daemon, settings, configFile, socket);
   const opened = await openControlServer(daemon, settings, environment, { quit: () => stop(), reload, status });
   if (!isInputError(opened)) control = opened;
   else if (process.platform === "win32" && settings.socket === undefined) warn(`no control socket: ${opened.message}`);

@@ -13,7 +13,6 @@ import { SETTING_OPTIONS } from "./options.ts";
 import { printOut, visible } from "./print.ts";
 import { type RunningProxy, startProxy } from "./proxy.ts";
 import { originalEnvironment, raiseFetchLimit } from "./raise-fetch-limit.ts";
-import { reloadedText } from "./reloaded.ts";
 import { type Say, sayIn } from "./say.ts";
 import { configurationFrom, warnOfUnknownVariables } from "./settings-from.ts";
 import { readTypedCommands } from "./typed-commands.ts";
@@ -102,13 +101,8 @@ function onSignals(proxy: RunningProxy, say: Say): void {
   process.on("SIGTERM", ask);
   const hadTerminal = process.stdin.isTTY || process.stdout.isTTY;
   process.on("SIGHUP", () => {
-    if (hadTerminal && isTerminalGone()) {
-      ask();
-      return;
-    }
-    const reloaded = proxy.reload();
-    if (isInputError(reloaded)) say(`not reloaded: ${reloaded.message}`, "error");
-    else say(reloadedText(reloaded), "info");
+    if (hadTerminal && isTerminalGone()) ask();
+    else proxy.reload();
   });
 }
 

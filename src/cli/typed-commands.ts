@@ -5,7 +5,6 @@ import { rulesTable, statusBox } from "./boxes.ts";
 import { printOut } from "./print.ts";
 import { openPrompt, type Performed } from "./prompt.ts";
 import type { RunningProxy } from "./proxy.ts";
-import { reloadedText } from "./reloaded.ts";
 
 /** Reads commands from standard input, a line each, until it ends. The end quits only where a person typed it. */
 export function readTypedCommands(proxy: RunningProxy): void {
@@ -39,10 +38,8 @@ function perform(line: string, proxy: RunningProxy): Performed {
   const result = proxy.daemon.command(line);
   if (isInputError(result)) printOut(`❌ ${result.message}\n`);
   else if (result.command.kind === "list") printOut(rulesTable(rulesStatus(result.rules)));
-  else if (result.command.kind === "reload") {
-    const reloaded = proxy.reload();
-    printOut(isInputError(reloaded) ? `❌ not reloaded: ${reloaded.message}\n` : `${reloadedText(reloaded)}\n`);
-  } else if (result.command.kind === "quit") {
+  else if (result.command.kind === "reload") proxy.reload();
+  else if (result.command.kind === "quit") {
     proxy.stop();
     return "quit";
   } else printOut(statusBox(proxy.status()));

@@ -1,10 +1,9 @@
 import type { ProviderName } from "../core/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
-import { tableOf } from "./read-file.ts";
 import type { Configuration, SettingOrigin, SettingsSources } from "./read-settings.ts";
 import { SETTING_ROWS } from "./schema.ts";
 import type { TargetScope } from "./settings.ts";
-import { TARGET_ROWS } from "./target-schema.ts";
+import { TARGET_ROWS, tableOf } from "./target-schema.ts";
 import { tomlText } from "./toml-text.ts";
 import { withoutCredentials } from "./upstream.ts";
 
@@ -55,7 +54,7 @@ export function effectiveKeys(
 
 function placeKeys(
   scope: TargetScope,
-  { backend, upstreams, providerPorts }: Configuration["settings"],
+  { backend, upstreams, providerPorts, simulate }: Configuration["settings"],
   environment: SettingsSources["environment"],
   originOf: (key: string) => string,
 ): readonly EffectiveKey[] {
@@ -70,7 +69,7 @@ function placeKeys(
   return [
     ...(upstream !== undefined
       ? [{ table, key: "upstream", value: tomlText(upstream), origin: originOf(`${table}.upstream`) }]
-      : host === ""
+      : host === "" || simulate
         ? []
         : [{ table, key: "upstream", value: tomlText(withoutCredentials(host)), origin: hostVariable }]),
     ...(port === undefined ? [] : [{ table, key: "port", value: String(port), origin: originOf(`${table}.port`) }]),

@@ -13,9 +13,10 @@ export function exampleFile(): string {
         ...(setting.option === undefined ? [] : [`--${setting.negated ? "no-" : ""}${setting.option}`]),
       ];
       const { key, summary, fileSummary, defaultText } = setting;
+      const sources = names.length > 0 && setting.negated ? `${names.join(", ")} (the reverse)` : names.join(", ");
       const what = `${fileSummary ?? summary}${setting.default === undefined ? ` [${defaultText ?? "none"}]` : ""}`;
       const value = setting.example ?? setting.value.toToml?.(setting.default) ?? tomlText(setting.default);
-      return entry(what, names, `${key.split(".").at(-1)} = ${value}`);
+      return entry(what, sources, `${key.split(".").at(-1)} = ${value}`);
     });
   return [
     "# Configuration of faultproxy. Everything may be left out: behind a single # stands the default, or an example.",
@@ -46,7 +47,7 @@ function targetLines(kind: "backend" | "providers", isAuth: boolean): readonly s
   return TARGET_ROWS.map(([, row]) => row)
     .filter((row) => row.only === undefined || row.only === kind)
     .filter(({ key }) => key.startsWith("auth.") === isAuth)
-    .flatMap((row) => entry(targetSummary(row), [], `${row.key.replace("auth.", "")} = ${row.example}`));
+    .flatMap((row) => entry(targetSummary(row), "", `${row.key.replace("auth.", "")} = ${row.example}`));
 }
 
 /** What a key of a target's table means, and what holds without it. */
@@ -54,8 +55,8 @@ export function targetSummary({ summary, defaultText }: TargetRow): string {
   return `${summary} [${defaultText}]`;
 }
 
-function entry(what: string, names: readonly string[], line: string): readonly string[] {
-  return [...wrapped(what).map((text) => `# ${text}`), ...(names.length === 0 ? [] : [`# ${names.join(", ")}`]), `#${line}`, ""];
+function entry(what: string, sources: string, line: string): readonly string[] {
+  return [...wrapped(what).map((text) => `# ${text}`), ...(sources === "" ? [] : [`# ${sources}`]), `#${line}`, ""];
 }
 
 const WIDTH = 110;

@@ -4,10 +4,10 @@ import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import { withPreset } from "./presets.ts";
 import { SETTING_ROWS } from "./schema.ts";
 import type { Settings, TargetScope, TargetSetting } from "./settings.ts";
-import { TARGET_ROWS, type TargetRowName } from "./target-schema.ts";
+import { TARGET_ROWS, type TargetRowName, tableOf } from "./target-schema.ts";
 import { positionOfKey, type TomlPosition, tomlPositions } from "./toml-positions.ts";
 import { withoutCredentials } from "./upstream.ts";
-import type { ValueKind } from "./value-kinds.ts";
+import { isTable, type Table, type ValueKind } from "./value-kinds.ts";
 
 /** A mistake in the file. */
 export type Problem = TomlPosition & {
@@ -21,8 +21,6 @@ export type FileReading = {
   readonly written: ReadonlyMap<string, TomlPosition>;
   readonly problems: readonly Problem[];
 };
-
-type Table = Readonly<Record<string, unknown>>;
 
 /** What one key of the file means; aliases have an entry of their own with the same `key`. */
 type Entry = { readonly key: string; readonly value: ValueKind<unknown>; readonly place: Place };
@@ -58,11 +56,6 @@ function nul(key: string): string {
   return key.replaceAll(".", "\0");
 }
 
-/** The table of the file that is about a target. */
-export function tableOf(scope: TargetScope): string {
-  return scope === "backend" ? scope : `providers.${scope}`;
-}
-
 /** Reads a TOML text: every setting that is right, and every problem. */
 export function readToml(toml: string): FileReading {
   let root: Table;
@@ -81,7 +74,9 @@ export function readToml(toml: string): FileReading {
   };
   readTable([], root, found, refuse);
   const settings = settingsOf(found, refuse);
-  if (root.backend !== undefined && isTable(root.backend) && !found.has("backend.endpoint") && root.backend.endpoint === undefined)
+  // What is misspelt has been told already.
+  const isMisspelt = isTable(root.backend) && Object.keys(root.backend).some((key) => !ENTRIES.has(`backend\0${key}`) && key !== "auth");
+  if (isTable(root.backend) && root.backend.endpoint === undefined && !isMisspelt)
     refuse(["backend"], '[backend] needs endpoint, such as endpoint = "https://lightspeed.example.com/v1"');
   return {
     settings,
@@ -186,8 +181,4 @@ function checkPair(scope: TargetScope, { certFile, keyFile }: TargetSetting, fou
   const [one, other] = certFile === undefined ? ["key_file", "cert_file"] : ["cert_file", "key_file"];
   const path = found.get(`${tableOf(scope)}.auth.${one}`)?.path ?? [...tableOf(scope).split(".")];
   refuse(path, `${path.join(".")} needs ${other} beside it`);
-}
-
-function isTable(value: unknown): value is Table {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

@@ -22,7 +22,7 @@ export type Setting<Value> = {
   /** In the help, where the value itself does not say it. */
   readonly defaultText?: string;
   readonly summary: string;
-  /** In the file, where the option says it the other way round. */
+  /** In the file, where the option says it otherwise. */
   readonly fileSummary?: string;
   /** A value in TOML, for the file's example where the default would show nothing. */
   readonly example?: string;
@@ -186,6 +186,7 @@ export const SETTINGS: { readonly [Name in Exclude<keyof Settings, "providerPort
     default: [],
     defaultText: "host and port alone",
     summary: "listen here too: HOST:PORT or unix:PATH, NAME= before it for one provider; repeatable",
+    fileSummary: "listen here too: HOST:PORT or unix:PATH, NAME= before it for one provider",
     example: '["127.0.0.1:8890", "google=unix:/run/faultproxy/google.sock"]',
     onlyAtStart: true,
   },

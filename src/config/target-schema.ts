@@ -1,5 +1,5 @@
 import { PRESET_NAMES } from "./presets.ts";
-import { TARGET_DIALECTS, type TargetSetting } from "./settings.ts";
+import { TARGET_DIALECTS, type TargetScope, type TargetSetting } from "./settings.ts";
 import {
   choice,
   HEADERS,
@@ -176,3 +176,8 @@ export const TARGET_SETTINGS: { readonly [Name in PlaceName | keyof TargetSettin
 export type TargetRowName = keyof typeof TARGET_SETTINGS;
 
 export const TARGET_ROWS = Object.entries(TARGET_SETTINGS) as readonly (readonly [TargetRowName, TargetRow])[];
+
+/** The table of the file that is about a target. */
+export function tableOf(scope: TargetScope): string {
+  return scope === "backend" ? scope : `providers.${scope}`;
+}

@@ -36,7 +36,10 @@ export function text(hint: string, expected: string, pattern: RegExp): ValueKind
 export const SECONDS: ValueKind<number> = {
   hint: "SECONDS",
   tomlTypes: ["number", "string"],
-  parse: (value) => parseDuration(value, "s"),
+  parse(value) {
+    const parsed = parseDuration(value, "s");
+    return parsed.ok ? parsed : { ok: false, expected: "seconds such as 60, or a duration such as 1m, of at most 24 days" };
+  },
   toToml: durationText,
 };
 
@@ -144,7 +147,9 @@ function inFile<Value>(hint: string, expected: string, read: (value: unknown) =>
   };
 }
 
-function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+export type Table = Readonly<Record<string, unknown>>;
+
+export function isTable(value: unknown): value is Table {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
@@ -159,14 +164,24 @@ export const MODEL: ValueKind<ModelSetting> = inFile(
   (value) => (typeof value === "string" ? value : textTable(value)),
 );
 
-export const HEADERS: ValueKind<Readonly<Record<string, string>>> = inFile(
-  "TABLE",
-  'a table of header fields, such as { "X-Team" = "blue" }; no field of the connection itself, and no line ends',
-  (value) => {
+const HEADERS_EXPECTED = 'a table of header fields, such as { "X-Team" = "blue" }';
+
+export const HEADERS: ValueKind<Readonly<Record<string, string>>> = {
+  hint: "TABLE",
+  tomlTypes: [],
+  parse: () => ({ ok: false, expected: HEADERS_EXPECTED }),
+  fromToml(value) {
     const table = textTable(value);
-    return table !== undefined && Object.entries(table).every(isField) ? table : undefined;
+    if (table === undefined) return { ok: false, expected: `${HEADERS_EXPECTED}; every value is a text` };
+    // The name alone: a value may be a key.
+    const wrong = Object.entries(table).find((field) => !isField(field))?.[0];
+    if (wrong === undefined) return { ok: true, value: table };
+    const why = OF_MESSAGE.test(wrong)
+      ? "belongs to the message itself"
+      : "is no field that can be sent: its name or its value has other characters";
+    return { ok: false, expected: `${HEADERS_EXPECTED}; ${JSON.stringify(wrong)} ${why}` };
   },
-);
+};
 
 /** Fields that say how the message itself is sent, which no setting changes. */
 const OF_MESSAGE = /^(host|connection|content-length|content-encoding|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*)$/i;

@@ -25,7 +25,7 @@ export type Answer = OpenResponse | ForwardFailure;
 
 /**
  * Sends the exchange to its target. `plain` asks for an answer without content coding, for faults that must see frames;
- * it is the one change that a forwarded request ever meets.
+ * it is the one change that a request meets for their sake.
  */
 export function attempt(
   exchange: Identified,

@@ -1,7 +1,6 @@
-import { tableOf } from "../config/read-file.ts";
 import { SETTING_ROWS } from "../config/schema.ts";
 import type { Settings, TargetScope } from "../config/settings.ts";
-import { TARGET_ROWS } from "../config/target-schema.ts";
+import { TARGET_ROWS, tableOf } from "../config/target-schema.ts";
 
 export type ChangedSettings = {
   /** Keys that are in force now. */

@@ -3,7 +3,7 @@ import type { TargetSetting } from "../config/settings.ts";
 import type { Clock } from "../core/clock.ts";
 import { type InputError, isInputError } from "../core/errors.ts";
 import type { ForwardFailure, TlsIdentity } from "../core/exchange.ts";
-import { type IdentityFiles, identityOfFiles } from "./tls-identity.ts";
+import { type IdentityFiles, identityOfFiles, type ReadIdentity } from "./tls-identity.ts";
 
 /** As whom a target is met, as it is by now. */
 export type ClientIdentity = () => TlsIdentity | ForwardFailure;
@@ -18,33 +18,31 @@ export function clientIdentity(table: string, setting: TargetSetting, clock: Clo
   const files: IdentityFiles = { table, certFile, keyFile, caFile };
   const paths = [certFile, keyFile, caFile].flatMap((path) => path ?? []);
   let stamp: string | undefined;
-  let read: ReturnType<typeof identityOfFiles> | undefined;
-  let identity: TlsIdentity | undefined;
+  let state: ReadIdentity | InputError | undefined;
   /** The mistake that has been told; undefined where there is none, or where nobody has asked yet. */
   let told: string | undefined;
 
+  const refused = (detail: string, isFirst: boolean): ForwardFailure => {
+    if (!isFirst && detail !== told) warn(refusalText(detail));
+    told = detail;
+    return { kind: "failure", reason: "client_certificate", detail };
+  };
+
   return () => {
-    const isFirst = read === undefined;
+    const isFirst = state === undefined;
     const now = stampsOf(paths);
-    if (now !== stamp || read === undefined) {
-      [read, stamp] = readWhole(files, paths, now);
-      if (isInputError(read)) identity = undefined;
-      else {
-        identity = { ...read.identity, ...(serverName === undefined ? {} : { serverName }) };
-        if (keyFile !== undefined && isReadByOthers(keyFile)) {
-          warn(`${table}: other users can read the private key ${keyFile}; take that away with: chmod 600 ${keyFile}`);
-        }
+    if (state === undefined || now !== stamp) {
+      [state, stamp] = readWhole(files, paths, now);
+      if (!isInputError(state)) state = { ...state, identity: { ...state.identity, ...(serverName === undefined ? {} : { serverName }) } };
+      if (!isInputError(state) && keyFile !== undefined && isReadByOthers(keyFile)) {
+        warn(`${table}: other users can read the private key ${keyFile}; take that away with: chmod 600 ${keyFile}`);
       }
     }
-    const mistake = isInputError(read) ? read : read.validity === undefined ? undefined : outOfTime(read.validity, clock.wallMs(), files);
-    if (mistake !== undefined || identity === undefined) {
-      const detail = (mistake as InputError).message;
-      if (!isFirst && detail !== told) warn(refusalText(detail));
-      told = detail;
-      return { kind: "failure", reason: "client_certificate", detail };
-    }
+    if (isInputError(state)) return refused(state.message, isFirst);
+    const late = state.validity === undefined ? undefined : outOfTime(state.validity, clock.wallMs(), files);
+    if (late !== undefined) return refused(late.message, isFirst);
     told = undefined;
-    return identity;
+    return state.identity;
   };
 }
 
@@ -54,7 +52,7 @@ export function refusalText(detail: string): string {
 }
 
 /** Files that are changed while they are read, as by a link that is turned between certificate and key, are read again. */
-function readWhole(files: IdentityFiles, paths: readonly string[], stamp: string): [ReturnType<typeof identityOfFiles>, string] {
+function readWhole(files: IdentityFiles, paths: readonly string[], stamp: string): [ReadIdentity | InputError, string] {
   let before = stamp;
   for (let turn = 0; ; turn++) {
     const read = identityOfFiles(files);

@@ -7,6 +7,7 @@ import type { Rule, Rules } from "../core/rule.ts";
 import type { Daemon } from "./daemon.ts";
 import { modeText, modeTitle, ruleText } from "./mode-title.ts";
 import { originOf, type Scheme } from "./origin.ts";
+import type { Targets } from "./targets.ts";
 
 /** A rule as the control socket tells it. */
 export type RuleStatus = {
@@ -32,6 +33,8 @@ export type Status = {
   readonly origin: string;
   /** Where it listens beside that, for people. */
   readonly addresses: readonly string[];
+  /** Where requests of all providers without an own upstream go, and what is spoken there; null where that is nowhere. */
+  readonly backend: { readonly target: string; readonly dialect: DialectName | null } | null;
   /** Path of the configuration file; null where none was found. */
   readonly config: string | null;
   /** Null where there is no control socket. */
@@ -68,6 +71,7 @@ export function statusOf(daemon: Daemon, settings: Pick<Settings, "engine">, fil
     port,
     origin: originOf(daemon),
     addresses: daemon.addresses,
+    backend: backendOf(daemon.targets()),
     config: file ?? null,
     socket: socket ?? null,
     seed,
@@ -84,6 +88,12 @@ export function statusOf(daemon: Daemon, settings: Pick<Settings, "engine">, fil
       ]),
     ) as Status["providers"],
   };
+}
+
+function backendOf(targets: Targets): Status["backend"] {
+  const target = PROVIDER_NAMES.map((name) => targets[name]).find((each) => each.kind !== "missing" && each.isBackend === true);
+  if (target === undefined || target.kind === "missing") return null;
+  return { target: target.kind === "url" ? target.base : target.kind, dialect: dialectOf(target) };
 }
 
 /** The one dialect that it speaks; null where it is asked in any. */

@@ -1,5 +1,5 @@
-import { tableOf } from "../config/read-file.ts";
 import type { Settings, TargetScope, TargetSetting } from "../config/settings.ts";
+import { tableOf } from "../config/target-schema.ts";
 import { checkUpstream, withoutCredentials } from "../config/upstream.ts";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import type { Adaptation, Target, TargetManner } from "../core/ports.ts";
@@ -89,7 +89,7 @@ function placeOf(
   const { name } = provider;
   const upstream = settings.upstreams[name];
   const fromEnvironment = environment[provider.hostVariable] ?? "";
-  const isOwn = upstream !== undefined || fromEnvironment !== "" || settings.backend === undefined;
+  const isOwn = upstream !== undefined || (fromEnvironment !== "" && !settings.simulate) || settings.backend === undefined;
   const scope = isOwn ? name : "backend";
   if (upstream !== undefined) return placed(scope, upstream, `upstream ${name}`);
   if (settings.simulate) return { scope, at: { kind: "simulated" } };

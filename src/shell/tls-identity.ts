@@ -44,10 +44,10 @@ export function serverCertificate({
   if (tlsKeyFile === undefined) return inputError("--tls-cert needs --tls-key beside it (or FAULTPROXY_TLS_KEY, or tls_key in the file)");
   if (tlsCertFile === undefined)
     return inputError("--tls-key needs --tls-cert beside it (or FAULTPROXY_TLS_CERT, or tls_cert in the file)");
-  const pair = readPair({ setting: "--tls-cert", path: tlsCertFile }, { setting: "--tls-key", path: tlsKeyFile });
+  const pair = readPair({ setting: "tls_cert (--tls-cert)", path: tlsCertFile }, { setting: "tls_key (--tls-key)", path: tlsKeyFile });
   if (isInputError(pair)) return pair;
   const { cert, key } = pair;
-  return unusable(`--tls-cert: the certificates in ${tlsCertFile}`, { cert, key }) ?? { cert, key };
+  return unusable(`tls_cert (--tls-cert): the certificates in ${tlsCertFile}`, { cert, key }) ?? { cert, key };
 }
 
 type Named = { readonly setting: string; readonly path: string };

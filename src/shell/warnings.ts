@@ -7,18 +7,24 @@ import { hasIdentity } from "./targets.ts";
 
 /** What was understood and yet will not work as it was meant: one sentence each, without credentials. */
 export function warningsOf(
-  settings: Pick<Settings, "engine" | "targets" | "headTimeoutMs" | "idleTimeoutMs" | "workers" | "upstreams" | "backend">,
+  settings: Pick<Settings, "engine" | "targets" | "headTimeoutMs" | "idleTimeoutMs" | "workers" | "backend" | "simulate">,
   targets: Readonly<Record<ProviderName, Target>>,
   environment: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
   const ofEngine = settings.engine === "wire" ? unusableProxies(targets, environment) : unusedTimeouts(settings);
-  return [...ofEngine, ...unusedCertificates(settings, targets), ...missingIdentities(targets), ...uselessWorkers(settings)];
+  return [
+    ...ofEngine,
+    ...unusedCertificates(settings, targets),
+    ...unaskedTargets(settings, targets),
+    ...missingIdentities(targets),
+    ...uselessWorkers(settings),
+  ];
 }
 
 function unusedTimeouts({ headTimeoutMs, idleTimeoutMs }: Pick<Settings, "headTimeoutMs" | "idleTimeoutMs">): readonly string[] {
   return headTimeoutMs === 0 && idleTimeoutMs === 0
     ? []
-    : ["--head-timeout and --idle-timeout need --engine wire; with serve there is no limit"];
+    : ["head_timeout and idle_timeout (--head-timeout, --idle-timeout) need the wire engine; with serve there is no limit"];
 }
 
 /** Such targets are never met without the proxy: it may be there to hide or to watch. */
@@ -40,7 +46,7 @@ function unusableProxies(
 }
 
 function unusedCertificates(
-  { targets: settings, upstreams, backend }: Pick<Settings, "targets" | "upstreams" | "backend">,
+  { targets: settings, backend }: Pick<Settings, "targets" | "backend">,
   targets: Readonly<Record<ProviderName, Target>>,
 ): readonly string[] {
   const ofProviders = PROVIDER_NAMES.flatMap((name) => {
@@ -50,11 +56,25 @@ function unusedCertificates(
     return [`providers.${name}: ${target.base} is no https:// address; certificates and server name are not used`];
   });
   const isPlain = backend?.toLowerCase().startsWith("http:") === true && settings.backend !== undefined && hasIdentity(settings.backend);
-  const isNeverAsked = backend !== undefined && PROVIDER_NAMES.every((name) => upstreams[name] !== undefined);
+  return [...ofProviders, ...(isPlain ? ["backend: its endpoint is no https:// address; certificates and server name are not used"] : [])];
+}
+
+/** What was set for targets that are never asked. */
+function unaskedTargets(
+  { targets: settings, backend, simulate }: Pick<Settings, "targets" | "backend" | "simulate">,
+  targets: Readonly<Record<ProviderName, Target>>,
+): readonly string[] {
+  if (backend === undefined) return [];
+  const goesToBackend = (name: ProviderName) => "isBackend" in targets[name];
+  const ofProviders = PROVIDER_NAMES.filter((name) => settings[name] !== undefined && goesToBackend(name)).map(
+    (name) => `providers.${name}: its requests go to the backend, and what is set here is not used; give it an upstream of its own`,
+  );
+  const isNeverAsked = !PROVIDER_NAMES.some(goesToBackend);
+  const isHidden = simulate && backend !== "simulated" && !isNeverAsked;
   return [
     ...ofProviders,
-    ...(isPlain ? ["backend: its endpoint is no https:// address; certificates and server name are not used"] : []),
     ...(isNeverAsked ? ["backend: every provider has an upstream of its own; the backend is never asked"] : []),
+    ...(isHidden ? ["backend: the built-in provider answers in its place (simulate)"] : []),
   ];
 }
 

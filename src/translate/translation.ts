@@ -49,8 +49,8 @@ export type AnswerContext = {
 export type TranslatedAnswer = { readonly status: number; readonly body: JsonObject };
 
 /**
- * One stream on its way. It holds no more than it needs to go on: what calls and parts have begun, never their text. Its
- * results do not depend on how the bytes of the frames were chunked.
+ * One stream on its way. It holds no more than it needs to go on: what calls and parts have begun, and of their text only what
+ * the client's dialect must be told again or in another order, within a limit. Its results do not depend on how the bytes of the frames were chunked.
  */
 export type StreamTranslation = {
   /** The target's next frame with a payload; gives the client's frames for it, in order. Never throws: what it does not know it skips. */

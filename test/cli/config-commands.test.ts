@@ -33,7 +33,7 @@ describe("check", () => {
     const path = file("tls.toml", 'tls_cert = "/nowhere.crt"\ntls_key = "/nowhere.key"\n');
     expect(await faultproxy(["check", path])).toMatchObject({
       code: 1,
-      out: `${path}:1:1: --tls-cert: cannot read /nowhere.crt (ENOENT)\n`,
+      out: `${path}:1:1: tls_cert (--tls-cert): cannot read /nowhere.crt (ENOENT)\n`,
     });
   });
 

@@ -47,6 +47,14 @@ test("every value is told with where it comes from, without secrets", () => {
   });
 });
 
+test("a host of the environment is not told where the built-in provider takes its place", () => {
+  const environment = { OPENAI_REAL_HOST: "http://127.0.0.1:1" };
+  const files = { read: () => "", readIfThere: () => undefined };
+  const configuration = readConfiguration({ options: { simulate: true }, environment, files });
+  if (isInputError(configuration)) throw new Error(configuration.message);
+  expect(effectiveKeys(configuration, environment).filter(({ table }) => table.startsWith("providers"))).toEqual([]);
+});
+
 test.each<[string, Record<string, string>, readonly string[]]>([
   ["the home folder", { HOME: "/home/me" }, ["/home/me/.config", "/etc/xdg"]],
   ["XDG_CONFIG_HOME in its place", { HOME: "/home/me", XDG_CONFIG_HOME: "/own" }, ["/own", "/etc/xdg"]],

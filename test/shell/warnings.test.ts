@@ -32,10 +32,29 @@ test.each<[string, Partial<Settings>, Record<string, string>, readonly string[]]
   ["certificates for a target with TLS", { targets: { openai: TLS } }, {}, []],
   ["certificates for a target that is built in", { simulate: true, targets: { openai: TLS } }, {}, []],
   [
+    "settings of a provider whose requests go to the backend",
+    { backend: "http://127.0.0.1:1", targets: { openai: { dialect: "chat" } } },
+    {},
+    ["providers.openai: its requests go to the backend, and what is set here is not used; give it an upstream of its own"],
+  ],
+  [
+    "a backend that the built-in provider takes the place of",
+    { backend: "http://127.0.0.1:1", simulate: true },
+    {},
+    ["backend: the built-in provider answers in its place (simulate)"],
+  ],
+  ["a backend that is the built-in provider", { backend: "simulated", simulate: true }, {}, []],
+  [
+    "a backend that nobody goes to",
+    { backend: "http://127.0.0.1:1", upstreams: LOCAL },
+    {},
+    ["backend: every provider has an upstream of its own; the backend is never asked"],
+  ],
+  [
     "timeouts that the engine does not have",
     { simulate: true, engine: "serve", idleTimeoutMs: 1 },
     {},
-    ["--head-timeout and --idle-timeout need --engine wire; with serve there is no limit"],
+    ["head_timeout and idle_timeout (--head-timeout, --idle-timeout) need the wire engine; with serve there is no limit"],
   ],
 ])("%s", (_, changes, environment, expected) => {
   const all = settings({ simulate: false, ...changes });

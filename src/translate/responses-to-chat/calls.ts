@@ -81,7 +81,8 @@ function createFinder() {
       if (index !== undefined) {
         const call = byIndex.get(index);
         const isOther = id !== undefined && call?.id !== undefined && call.id !== id;
-        return isOther && name !== undefined ? undefined : call;
+        if (!isOther) return call;
+        return byId.get(id) ?? (name === undefined ? call : undefined);
       }
       if (id !== undefined) return byId.get(id) ?? (name === undefined ? last : undefined);
       return name === undefined ? last : undefined;

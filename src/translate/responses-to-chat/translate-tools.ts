@@ -1,4 +1,5 @@
 import { isObject, type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
+import type { RequestOptions } from "../translation.ts";
 import { asksForNothing, type Dropped, drop } from "./dropped.ts";
 import { definitionsOf, INPUT_ARGUMENT, type OfferedTool, type OfferedTools } from "./tools.ts";
 
@@ -6,7 +7,7 @@ import { definitionsOf, INPUT_ARGUMENT, type OfferedTool, type OfferedTools } fr
  * How custom tools, whose input is free text, are offered: as what Chat Completions calls by the same name, or as functions of one
  * text, since most servers but OpenAI's know functions only.
  */
-export type CustomTools = "custom" | "function";
+export type CustomTools = NonNullable<RequestOptions["customTools"]>;
 
 /** The keys of a request that speak of tools. */
 export function translateTools(request: JsonObject, offered: OfferedTools, custom: CustomTools, dropped: Dropped): JsonObject {

@@ -184,6 +184,26 @@ describe("chunks become events", () => {
       [...BEGIN, ...call(0, "1").slice(0, 2), ...call(1, "2").slice(0, 2), ...call(0, "1").slice(2), ...call(1, "2").slice(2), "completed"],
     ],
     [
+      "index 0 for both, id and name with every piece, mixed",
+      [
+        piece({ index: 0, id: "a", function: { name: "f", arguments: "1" } }),
+        piece({ index: 0, id: "b", function: { name: "g", arguments: "2" } }),
+        piece({ index: 0, id: "a", function: { name: "f", arguments: "3" } }),
+        piece({ index: 0, id: "b", function: { name: "g", arguments: "4" } }),
+        CALLS,
+      ],
+      [
+        ...BEGIN,
+        ...call(0, "1").slice(0, 2),
+        ...call(1, "2").slice(0, 2),
+        "function_call_arguments.delta 0 3",
+        "function_call_arguments.delta 1 4",
+        ...call(0, "13").slice(-2),
+        ...call(1, "24").slice(-2),
+        "completed",
+      ],
+    ],
+    [
       "no index, ids repeated",
       [
         piece({ id: "a", function: { name: "f", arguments: "1" } }),
