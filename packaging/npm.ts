@@ -2,7 +2,7 @@
  * Lays out the npm packages in dist/npm: `faultproxy`, and one with the binary for each platform, of which npm installs the one that fits.
  * For this machine alone from dist/faultproxy; with `--release` for all from dist/release.
  */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import packageFile from "../package.json" with { type: "json" };
 import { extensionOf, fileOf, PLATFORMS, type Platform } from "./platforms.ts";
@@ -34,12 +34,18 @@ function writeProgram(): void {
     engines: { node: ">=18" },
     optionalDependencies: Object.fromEntries(PLATFORMS.map((platform) => [nameOf(platform), version])),
   };
-  write(folder, manifest, { "README.md": "README.md", LICENSE: "LICENSE", "bin/run.js": "packaging/npm/run.js" });
+  write(folder, manifest, { LICENSE: "LICENSE", "bin/run.js": "packaging/npm/run.js" });
+  writeFileSync(join(folder, "README.md"), withoutRelativeLinks(readFileSync(join(ROOT, "README.md"), "utf8")));
   for (const name of ["faultproxy", "faultctl"]) {
     const file = join(folder, `bin/${name}.js`);
     writeFileSync(file, `#!/usr/bin/env node\nrequire("./run.js")("${name}");\n`);
     chmodSync(file, 0o755);
   }
+}
+
+/** The package does not have the other documents, and there is no address where they lie; their names stay. */
+function withoutRelativeLinks(markdown: string): string {
+  return markdown.replace(/\[([^\]]*)\]\((?!https?:|#)[^)]*\)/g, "$1");
 }
 
 function writePlatform(platform: Platform, binary: string): void {

@@ -13,7 +13,9 @@ umask 022
 ZSHDIR=/usr/share/zsh/vendor-completions packaging/install.sh "$root"
 
 install -D -m 644 packaging/deb/copyright "$doc/copyright"
-install -m 644 README.md packaging/THIRD-PARTY.md "$doc"
+install -m 644 README.md ARCHITECTURE.md CONTRIBUTING.md LICENSE packaging/THIRD-PARTY.md "$doc"
+cp -R docs "$doc/docs"
+chmod -R u=rwX,go=rX "$doc/docs"
 gzip -9 -n < CHANGELOG.md > "$doc/changelog.gz"
 gzip -9 -n > "$doc/changelog.Debian.gz" << END
 faultproxy ($version-1) unstable; urgency=medium

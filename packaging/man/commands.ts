@@ -58,12 +58,12 @@ export function commandTable({ name, tables = [] }: CliCommand, title: string): 
   return tagged(rows.map(([left, right]) => ({ head: usage(left), text: prose(right) })));
 }
 
-/** Every command with its summary. */
+/** Every command with its summary, and with its page where it has one. */
 export function commandList(): readonly string[] {
   return tagged(
     COMMANDS.map(({ name, summary }) => {
-      const [place, section] = COMMANDS_WITH_PAGE.includes(name) ? [`Xr faultproxy-${name}`, " 1"] : [`Sx faultproxy ${name}`, ""];
-      return { head: `Ic ${name}`, text: [...prose(`${summary}; see`), `.${place}${section}`] };
+      const text = COMMANDS_WITH_PAGE.includes(name) ? [...prose(`${summary}; see`), `.Xr faultproxy-${name} 1`] : prose(summary);
+      return { head: `Ic ${name}`, text };
     }),
     "version",
   );

@@ -5,7 +5,7 @@ import { SETTING_ROWS, SETTINGS, type Setting } from "../../src/config/schema.ts
 import { TARGET_ROWS, type TargetRow } from "../../src/config/target-schema.ts";
 import { tomlText } from "../../src/config/toml-text.ts";
 import type { ValueKind } from "../../src/config/value-kinds.ts";
-import { argument, displayed, enumeratedLines, type Item, prose, tagged, typed } from "./mdoc.ts";
+import { argument, displayed, enumeratedLines, type Item, prose, tagged } from "./mdoc.ts";
 
 /** The keys of the whole program that stand in one table of the file; the empty name is that of no table. */
 export function programKeys(table: string): readonly string[] {
@@ -37,9 +37,10 @@ function programKey(setting: Setting<unknown>): Item {
 
 /** Where the value of a setting can come from besides the file. */
 function sources({ option, negated, variables }: Pick<Setting<unknown>, "option" | "negated" | "variables">): readonly string[] {
+  const reverse = negated ? "(the reverse)" : "";
   return [
-    ...(option === undefined ? [] : ["Option:", `.Fl ${typed(`-${negated ? "no-" : ""}${option}`)} .`]),
-    ...labelled(variables.length === 1 ? "Variable" : "Variables", "Ev", variables),
+    ...(option === undefined ? [] : labelled("Option", "Fl", [`-${negated ? "no-" : ""}${option}`], reverse)),
+    ...labelled(variables.length === 1 ? "Variable" : "Variables", "Ev", variables, reverse),
   ];
 }
 
@@ -82,7 +83,10 @@ function isSwitch({ tomlTypes }: ValueKind<unknown>): boolean {
 /** What may be written, in the words of the refusal of what may not: nothing else knows the bounds. */
 function valueText(value: ValueKind<unknown>): string {
   if (isSwitch(value)) return "true or false";
-  if (value.choices !== undefined) return value.choices.map(tomlText).join(value.choices.length === 2 ? " or " : ", ");
+  if (value.choices !== undefined) {
+    const choices = value.choices.map(tomlText);
+    return choices.length > 2 ? `one of ${choices.join(", ")}` : choices.join(" or ");
+  }
   const parsed = value.parse(NO_VALUE);
   if (parsed.ok) throw new Error(`${value.hint} takes a blank`);
   // What is wrong with the blank says nothing of other values.
@@ -97,8 +101,11 @@ function defaultOf({ default: preset, defaultText, value }: Setting<unknown>): s
   return isNothing ? (defaultText ?? "none") : (value.toToml?.(preset) ?? tomlText(preset));
 }
 
-function labelled(label: string, macro: string, words: readonly string[]): readonly string[] {
-  return words.length === 0 ? [] : [`${label}:`, ...enumeratedLines(macro, words, ".")];
+/** `remark` stands behind the words. */
+function labelled(label: string, macro: string, words: readonly string[], remark = ""): readonly string[] {
+  if (words.length === 0) return [];
+  const list = remark === "" ? enumeratedLines(macro, words, ".") : [...enumeratedLines(macro, words, ""), `${remark}.`];
+  return [`${label}:`, ...list];
 }
 
 /** The keys that a reload leaves as they are. */

@@ -93,10 +93,10 @@ export function providerList(): readonly string[] {
       const place =
         host === undefined
           ? ["real host in", `.Ev ${hostVariable} ,`, "since every customer has one;"]
-          : [`real host ${host}, or`, `.Ev ${hostVariable} ;`];
+          : [...prose(`real host ${host}, or`), `.Ev ${hostVariable} ;`];
       return {
         head: `Ic ${name}`,
-        text: [`${title}.`, `Prefix ${prefixes};`, ...place, "clients read", ...enumeratedLines("Ev", variablesOf(name), ".")],
+        text: [...prose(`${title}. Prefix ${prefixes};`), ...place, "clients read", ...enumeratedLines("Ev", variablesOf(name), ".")],
       };
     }),
     "openrouter",

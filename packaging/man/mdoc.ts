@@ -1,11 +1,13 @@
 /** Writes mdoc(7), the language of the manual pages. Plain text goes in; lines of mdoc come out. */
+import { PROVIDER_NAMES } from "../../src/core/provider.ts";
 
 /** What roff or the fonts of terminals would make something else of; these must be copied from a page as they are typed. */
 const CHARACTERS: Readonly<Record<string, string>> = { "\\": "\\e", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti" };
 
-/** Characters that mean something to roff, and those beyond ASCII. */
+/** Characters that mean something to roff, and those beyond ASCII. Three points stand for their sign, which groff leaves out on plain terminals. */
 function escaped(text: string): string {
   return text
+    .replaceAll("…", "...")
     .replace(/[\\`^~]/g, (character) => CHARACTERS[character] ?? character)
     .replace(/[^\n -~]/gu, (character) => `\\[u${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}]`);
 }
@@ -28,10 +30,7 @@ export function prose(text: string): readonly string[] {
   const lines: string[] = [];
   for (const sentence of text.split(/(?<=[.!?]\)?) (?=[A-Z])/)) {
     let line = "";
-    // An option keeps its dashes.
-    for (const word of escaped(sentence)
-      .replace(/--(?=\w)/g, "\\-\\-")
-      .split(" ")) {
+    for (const word of sentence.split(" ").map(proseWord)) {
       if (line !== "" && line.length + 1 + word.length > COLUMNS_MAX) {
         lines.push(line);
         line = "";
@@ -41,6 +40,16 @@ export function prose(text: string): readonly string[] {
     lines.push(line);
   }
   return lines.map(textLine);
+}
+
+/** What is copied from a page stays in one piece, and its dashes stay what they are. groff hyphenates text, but no argument of a macro. */
+function proseWord(word: string): string {
+  return isLiteral(word) ? `\\%${escaped(word).replaceAll("-", "\\-")}` : escaped(word);
+}
+
+/** Names, addresses, options and choices, by what no plain word has in it. */
+function isLiteral(word: string): boolean {
+  return /[/|_=\d"`]|--\w|\bx-|\w[:.]\w/.test(word) || PROVIDER_NAMES.some((name) => word.includes(name));
 }
 
 /** Paragraphs, with an empty line between two. */
@@ -105,7 +114,7 @@ export function usage(text: string): string {
 }
 
 function typedWord(word: string): readonly string[] {
-  if (word === "…") return ["No ..."];
+  if (word === "…") return [`No ${escaped(word)}`];
   const pair = /^([A-Z]+)=([A-Z]+)$/.exec(word);
   if (pair !== null) return [`Ar ${pair[1]} Ns = Ns Ar ${pair[2]}`];
   if (/^[A-Z]{2,}$/.test(word)) return [`Ar ${word}`];

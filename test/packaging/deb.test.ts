@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "bun:test";
-import { copyFileSync, cpSync, mkdirSync, readFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import packageFile from "../../package.json";
 import { canBoot, createContainer } from "./support/container.ts";
@@ -41,6 +41,19 @@ describeWith(["dpkg-deb", "lintian"], "the Debian package", () => {
     const program = join(root, "usr/bin/faultproxy");
     expect(sha256(readFileSync(program))).toBe(sha256(readFileSync(join(ROOT, "dist/deb/root/usr/bin/faultproxy"))));
     await answersRequests(program);
+  });
+
+  test("holds every page that its documents lead to", () => {
+    const root = join(folder, "documents");
+    output(["dpkg-deb", "--extract", DEB, root]);
+    const documents = join(root, "usr/share/doc/faultproxy");
+    const pages = readdirSync(documents, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".md"));
+    expect(pages).toEqual(expect.arrayContaining(["README.md", "docs/backends.md"]));
+    for (const page of pages) {
+      const links = readFileSync(join(documents, page), "utf8").matchAll(/\]\((?!https?:)([^)#]+)/g);
+      const dead = [...links].map(([, target = ""]) => target).filter((target) => !existsSync(join(documents, page, "..", target)));
+      expect(`${page}: ${dead}`).toBe(`${page}: `);
+    }
   });
 
   test("gives lintian nothing to say that is not explained", () => {

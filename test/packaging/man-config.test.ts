@@ -55,8 +55,9 @@ describe("the keys of faultproxy-config(5)", () => {
     const item = items.find(({ head }) => head.split(" ")[0] === lastOf(key));
     if (item === undefined) throw new Error(key);
     const { option, negated, variables, aliases = [], onlyAtStart } = setting;
-    expect(told(item, "Option")).toBe(option === undefined ? undefined : `--${negated ? "no-" : ""}${option}`);
-    expect(told(item, "Variables?")).toBe(variables.length === 0 ? undefined : variables.join(", "));
+    const reverse = negated ? " (the reverse)" : "";
+    expect(told(item, "Option")).toBe(option === undefined ? undefined : `--${negated ? "no-" : ""}${option}${reverse}`);
+    expect(told(item, "Variables?")).toBe(variables.length === 0 ? undefined : `${variables.join(", ")}${reverse}`);
     expect(told(item, "Also")).toBe(aliases.length === 0 ? undefined : aliases.join(", "));
     expect(item.more.endsWith("Only at the start.")).toBe(onlyAtStart === true);
     checkBounds(item, setting.value);
@@ -107,10 +108,17 @@ function checkBounds(item: PageItem, value: ValueKind<unknown>): void {
     const taken = [Number(from) - 1, Number(from), Number(to), Number(to) + 1].map((each) => value.parse(String(each)).ok);
     expect(taken).toEqual([false, true, true, false]);
   }
-  if (value.choices !== undefined) expect([...text.matchAll(/"(\w+)"/g)].map(([, word]) => word)).toEqual([...value.choices]);
+  if (value.choices !== undefined) {
+    expect(text.startsWith("one of ")).toBe(value.choices.length > 2);
+    expect([...text.matchAll(/"(\w+)"/g)].map(([, word]) => word)).toEqual([...value.choices]);
+  }
 }
 
 describe("the examples of faultproxy-config(5)", () => {
+  test("with every key tell what says the reverse", () => {
+    expect(exampleFile()).toContain("\n# FAULTPROXY_NO_STDIN, --no-stdin (the reverse)\n#stdin = true\n");
+  });
+
   const everyKey = [
     ...OF_PROGRAM.map(({ key }) => key),
     ...OF_TARGETS.filter(({ only, key }) => only !== "providers" && key !== "").map(({ key }) => `backend.${key}`),
@@ -143,8 +151,8 @@ describe("the examples of faultproxy-config(5)", () => {
 
   test("of mistakes are told so", () => {
     const lines = displayAfter(PAGE, ".Sh DIAGNOSTICS").split("\n");
-    const found = problemLines("config.toml", readToml("prot = 1\nsimulator.tokens = 0\n"));
+    const found = problemLines("config.toml", readToml("prot = 1\nport = 70000\n"));
     expect(found.length).toBe(lines.length);
-    for (const [index, line] of lines.entries()) expect(found[index]).toStartWith(line.replace(/, \.\.\.\)$/, ""));
+    for (const [index, line] of lines.entries()) expect(found[index]).toStartWith(line.replace(/\.\.\.\)$/, ""));
   });
 });

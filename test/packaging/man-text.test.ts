@@ -8,7 +8,7 @@ const OVERSTRIKE = new RegExp(`.${String.fromCharCode(8)}`, "gu");
 
 /** Words with all that roff and mdoc could take for something else. */
 const word = fc.oneof(
-  fc.string({ unit: fc.constantFrom(..."abZ.'\"\\-`^~%[]|,:;()=…é"), minLength: 1, maxLength: 12 }),
+  fc.string({ unit: fc.constantFrom(..."abZ.'\"\\-`^~%[]|,:;()=é"), minLength: 1, maxLength: 12 }),
   fc.constantFrom("Ar", "Op", "Ns", ".Sh", "'br", "\\fB", "--port", "No", "%T", "Xo"),
 );
 const text = fc.array(word, { minLength: 1, maxLength: 30 }).map((words) => words.join(" "));
@@ -48,6 +48,16 @@ describe("text in a manual page", () => {
       );
     },
   );
+});
+
+test.each([
+  ["(openai, anthropic)", "\\%(openai, \\%anthropic)"],
+  ["how (bytes|status_line)", "how \\%(bytes|status_line)"],
+  ["host https://api.anthropic.com, or", "host \\%https://api.anthropic.com, or"],
+  ["with --no-stdin or x-api-key", "with \\%\\-\\-no\\-stdin or \\%x\\-api\\-key"],
+  ["built-in and so on …", "built-in and so on ..."],
+])("%s keeps its literals whole", (plain, line) => {
+  expect(prose(plain)).toEqual([line]);
 });
 
 describe("what is typed", () => {

@@ -34,16 +34,17 @@ function optionRow([name, definition]: readonly [string, OptionDefinition]): rea
 const OVERSTRIKE = new RegExp(`.${String.fromCharCode(8)}`, "gu");
 
 const rowOf = ({ head, text }: PageItem) => [head, text] as const;
-/** Heads have three points where the help has their sign. */
-const withPoints = ([left, right]: readonly [string, string]) => [left.replaceAll("…", "..."), right] as const;
+/** Pages have three points where the help has their sign. */
+const points = (text: string) => text.replaceAll("…", "...");
+const withPoints = ([left, right]: readonly [string, string]) => [points(left), points(right)] as const;
 
 describe.each(WITH_PAGE)("the page of %s", (name) => {
   const text = page(`faultproxy-${name}.1`);
   const command = commandNamed(name);
 
   test("has the options of the help, in its order, and no others", () => {
-    const expected = [...Object.entries(command.options).map(optionRow), ["-h, --help", "this text"]];
-    expect(itemsAfter(text, "The options are:").map(rowOf)).toEqual(expected as (readonly [string, string])[]);
+    const expected = [...Object.entries(command.options).map(optionRow), ["-h, --help", "this text"]] as (readonly [string, string])[];
+    expect(itemsAfter(text, "The options are:").map(rowOf)).toEqual(expected.map(withPoints));
   });
 
   test("has its exit codes", () => {
@@ -76,10 +77,7 @@ describe("faultproxy(1)", () => {
 
   test("has every command with its summary, and where more is told", () => {
     expect(itemsAfter(text, "The commands are:").map(rowOf)).toEqual(
-      COMMANDS.map(({ name, summary }) => [
-        name,
-        `${summary}; see ${WITH_PAGE.includes(name) ? `faultproxy-${name} 1` : `faultproxy ${name}`}`,
-      ]),
+      COMMANDS.map(({ name, summary }) => [name, `${summary}${WITH_PAGE.includes(name) ? `; see faultproxy-${name} 1` : ""}`]),
     );
   });
 

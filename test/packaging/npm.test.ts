@@ -36,6 +36,12 @@ describeWith(["npm", "npx", "node"], "the npm packages", () => {
     expect(npx("faultctl", "--help")).toMatchObject({ code: 0, out: expect.stringContaining("Usage: faultproxy ctl ") });
   }, 30_000);
 
+  test("have a README that leads nowhere the package does not", () => {
+    const readme = readFileSync(join(folder, "node_modules/faultproxy/README.md"), "utf8");
+    expect(readme).toContain("docs/backends.md");
+    expect([...readme.matchAll(/\]\((?!https?:|#)[^)]*\)/g)].map(([link]) => link)).toEqual([]);
+  });
+
   test("hold the very binary that was built", async () => {
     const [own = ""] = readdirSync(join(folder, "node_modules/@faultproxy"));
     const [there, built] = [join(folder, "node_modules"), PACKAGES].map((base) =>

@@ -106,6 +106,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\\e": "\\",
   "\\-": "-",
   "\\&": "",
+  "\\%": "",
   "\\(aq": "'",
   "\\(dq": '"',
   "\\(ga": "`",
