@@ -47,10 +47,14 @@ function entriesOfTarget(scope: TargetScope): readonly (readonly [string, Entry]
 }
 
 const TABLES: ReadonlySet<string> = new Set(
-  ["providers", ...[...ENTRIES.keys()].map((path) => path.slice(0, path.lastIndexOf("\0"))).filter((path) => path !== "")].flatMap((path) =>
-    path.split("\0").map((_, index, parts) => parts.slice(0, index + 1).join("\0")),
-  ),
+  [...ENTRIES.keys()].flatMap((path) => {
+    const parts = path.split("\0");
+    return parts.slice(0, -1).map((_, index) => parts.slice(0, index + 1).join("\0"));
+  }),
 );
+
+/** More would help nobody; a file that is no configuration at all must not take long. */
+const PROBLEMS_MAX = 100;
 
 function nul(key: string): string {
   return key.replaceAll(".", "\0");
@@ -69,23 +73,31 @@ export function readToml(toml: string): FileReading {
   const positions = tomlPositions(toml);
   const problems: Problem[] = [];
   const found = new Map<string, Found>();
+  let further = 0;
   const refuse: Refuse = (path, message) => {
-    problems.push({ ...positionOfKey(positions, path), message });
+    if (problems.length < PROBLEMS_MAX) problems.push({ ...positionOfKey(positions, path), message: message() });
+    else further++;
   };
   readTable([], root, found, refuse);
   const settings = settingsOf(found, refuse);
   // What is misspelt has been told already.
   const isMisspelt = isTable(root.backend) && Object.keys(root.backend).some((key) => !ENTRIES.has(`backend\0${key}`) && key !== "auth");
   if (isTable(root.backend) && root.backend.endpoint === undefined && !isMisspelt)
-    refuse(["backend"], '[backend] needs endpoint, such as endpoint = "https://lightspeed.example.com/v1"');
+    refuse(["backend"], () => '[backend] needs endpoint, such as endpoint = "https://lightspeed.example.com/v1"');
   return {
     settings,
     written: new Map([...found].map(([key, { path }]) => [key, positionOfKey(positions, path)])),
-    problems: problems.sort((a, b) => a.line - b.line || a.column - b.column),
+    problems: [...problems.sort((a, b) => a.line - b.line || a.column - b.column), ...furtherProblems(problems, further)],
   };
 }
 
-type Refuse = (path: readonly string[], message: string) => void;
+function furtherProblems(problems: readonly Problem[], further: number): readonly Problem[] {
+  const last = problems.at(-1);
+  return further === 0 || last === undefined ? [] : [{ ...last, message: `${further} further problems are not told` }];
+}
+
+/** The message is worked out only where it is told. */
+type Refuse = (path: readonly string[], message: () => string) => void;
 
 /** A value and where it was written. */
 type Found = { readonly path: readonly string[]; readonly place: Place; readonly value: unknown };
@@ -98,12 +110,13 @@ function readTable(at: readonly string[], table: Table, found: Map<string, Found
     if (entry !== undefined) {
       const read = readValue(path, value, entry.value);
       const before = found.get(entry.key);
-      if (!read.ok) refuse(path, read.message);
-      else if (before !== undefined) refuse(path, `${path.join(".")} says the same as ${before.path.join(".")}; one of them is enough`);
+      if (!read.ok) refuse(path, () => read.message);
+      else if (before !== undefined)
+        refuse(path, () => `${path.join(".")} says the same as ${before.path.join(".")}; one of them is enough`);
       else found.set(entry.key, { path, place: entry.place, value: read.value });
-    } else if (!TABLES.has(joined)) refuse(path, unknownKey(path, isTable(value)));
+    } else if (!TABLES.has(joined)) refuse(path, () => unknownKey(path, isTable(value)));
     else if (isTable(value)) readTable(path, value, found, refuse);
-    else refuse(path, `${key} is a table: [${path.join(".")}]`);
+    else refuse(path, () => `${key} is a table: [${path.join(".")}]`);
   }
 }
 
@@ -180,5 +193,5 @@ function checkPair(scope: TargetScope, { certFile, keyFile }: TargetSetting, fou
   if ((certFile === undefined) === (keyFile === undefined)) return;
   const [one, other] = certFile === undefined ? ["key_file", "cert_file"] : ["cert_file", "key_file"];
   const path = found.get(`${tableOf(scope)}.auth.${one}`)?.path ?? [...tableOf(scope).split(".")];
-  refuse(path, `${path.join(".")} needs ${other} beside it`);
+  refuse(path, () => `${path.join(".")} needs ${other} beside it`);
 }

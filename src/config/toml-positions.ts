@@ -1,6 +1,9 @@
 /** Where a key stands, counted from 1. */
 export type TomlPosition = { readonly line: number; readonly column: number };
 
+/** Keys that lie deeper are found by the table that holds them; nobody writes such by hand. */
+const DEPTH_MAX = 16;
+
 /**
  * Finds keys and table headers in a TOML text that has been parsed without error. Keys inside inline tables are found
  * by the key that the inline table belongs to. Keys of the result are paths joined by NUL.
@@ -15,7 +18,8 @@ export function tomlPositions(toml: string): ReadonlyMap<string, TomlPosition> {
   const here = (offset: number): TomlPosition => ({ line, column: offset - lineStart + 1 });
   const note = (path: readonly string[], offset: number) => {
     const position = here(offset);
-    for (let length = 1; length <= path.length; length++) {
+    const lengthMax = Math.min(path.length, DEPTH_MAX);
+    for (let length = 1; length <= lengthMax; length++) {
       const name = path.slice(0, length).join("\0");
       if (length === path.length || !positions.has(name)) positions.set(name, position);
     }
@@ -88,7 +92,7 @@ export function tomlPositions(toml: string): ReadonlyMap<string, TomlPosition> {
 
 /** The position of the key, or of the nearest table that holds it. */
 export function positionOfKey(positions: ReadonlyMap<string, TomlPosition>, path: readonly string[]): TomlPosition {
-  for (let length = path.length; length > 0; length--) {
+  for (let length = Math.min(path.length, DEPTH_MAX); length > 0; length--) {
     const found = positions.get(path.slice(0, length).join("\0"));
     if (found !== undefined) return found;
   }

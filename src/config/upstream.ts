@@ -7,7 +7,8 @@ export type Upstream = { readonly kind: "url"; readonly base: string } | { reado
 export function checkUpstream(text: string): Parsed<Upstream> {
   const expected = "http://HOST[:PORT] or https://HOST[:PORT], with a path if need be, or simulated";
   if (text === "simulated") return { ok: true, value: { kind: "simulated" } };
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  // The parser of URLs leaves out what it should not find: spaces, tabs and line ends.
+  const url = !/[\s\p{Cc}]/u.test(text) && URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:\/\/[^/]/i.test(text)) return { ok: false, expected: `${expected}; this is not a URL of that kind` };
   if (url.username !== "" || url.password !== "") return { ok: false, expected: `${expected}; a user or password in it is not taken` };
   if (url.search !== "" || url.hash !== "") return { ok: false, expected: `${expected}; a base URL has no query and no fragment` };

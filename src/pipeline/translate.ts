@@ -71,7 +71,8 @@ export async function targetSide(
   }
 
   const adapted = adaptedBody(translated.body, json.model, adaptation);
-  const body = new TextEncoder().encode(JSON.stringify(adapted));
+  const body = bytesOf(adapted);
+  if (body === undefined) return mistaken(exchange, translation, TOO_DEEP, ports);
   const path = translation === undefined ? exchange.path : translatedPath(exchange.path, client, target);
   // What stands in the query of one dialect means nothing in another, but for OpenAI's two, which share their hosts.
   const query = translation === undefined || client !== "messages" ? exchange.query : "";
@@ -139,6 +140,24 @@ const NOT_JSON: RequestMistake = {
   param: null,
   code: null,
 };
+
+const TOO_DEEP: RequestMistake = {
+  kind: "mistake",
+  status: 400,
+  message: "The JSON body of your request is nested too deeply.",
+  param: null,
+  code: null,
+};
+
+/** Undefined where it is nested so deeply that it can be read, but not written. */
+function bytesOf(json: Readonly<Record<string, unknown>>): Uint8Array | undefined {
+  try {
+    return new TextEncoder().encode(JSON.stringify(json));
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
 
 function inexpressible(dropped: readonly string[], title: string): RequestMistake {
   return {

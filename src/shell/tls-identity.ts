@@ -126,7 +126,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 const OF_REGISTRATION = "/etc/pki/consumer/";
 
 function adviceIfMissing(setting: string, path: string): string {
-  if (setting.startsWith("--")) return "";
+  if (!setting.includes(".auth.")) return "";
   if (path.startsWith(OF_REGISTRATION)) return "; register this system (subscription-manager register), or name another file";
   const isOurs = !setting.endsWith("ca_file");
   return `; put it there${isOurs ? " (a machine that gets it by registration must be registered first)" : ""}, or name another file`;

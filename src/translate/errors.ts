@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, parseObject, textOf } from "../dialects/shared.ts";
+import { isObject, type JsonObject, objectsOf, parseObject, textOf } from "../dialects/shared.ts";
 
 /** What an error says, without its shape. */
 export type ErrorFacts = {
@@ -18,20 +18,29 @@ const MESSAGE_CHARACTERS_MAX = 2_000;
  * object), Anthropic's (`{"type": "error", "error": {…}}`), FastAPI's (`{"detail": …}`), and whatever text there is.
  */
 export function readError(status: number, text: string): ErrorFacts {
-  const json = parseObject(text);
+  const json = firstObject(text);
   const facts = json === undefined ? undefined : errorIn(json);
-  return facts ?? { ...NO_FACTS, message: plainText(text) ?? `the backend answered ${status} and said nothing` };
+  const isEmpty = /^\s*(?:\{\s*\}|\[\s*\]|null|""|)\s*$/.test(text.slice(0, PAGE_CHARACTERS_MAX));
+  const said = isEmpty ? undefined : plainText(text);
+  return facts ?? { ...NO_FACTS, message: said ?? `the backend answered ${status} and said nothing` };
+}
+
+/** The object itself, or the first of a list, as Google's services send errors. */
+function firstObject(text: string): JsonObject | undefined {
+  return parseObject(text) ?? (/^\s*\[/.test(text) ? objectsOf(parseObject(`{"list":${text}}`)?.list)[0] : undefined);
 }
 
 /** The same for an error object that stands inside a stream or an answer. Undefined where it holds no text. */
 export function errorIn(json: JsonObject): ErrorFacts | undefined {
-  const { error, detail } = json;
+  const { error, detail, errors } = json;
   if (isObject(error)) return factsOf(error) ?? (textOf(json.message) === undefined ? undefined : factsOf(json));
   if (typeof error === "string" && error !== "") {
     const code = codeOf(json.code);
     return { ...NO_FACTS, code, message: clipped(textOf(json.message) ?? error) };
   }
   if (detail !== undefined && detail !== null) return factsOfDetail(detail);
+  const [first] = objectsOf(errors);
+  if (first !== undefined) return factsOf(first);
   return factsOf(json);
 }
 
@@ -68,11 +77,15 @@ function codeOf(code: unknown): string | number | null {
   return (typeof code === "string" && code !== "") || typeof code === "number" ? code : null;
 }
 
-/** What is left of a text or a page without its tags. */
+/** A page is looked at so far: its tags may be long, and what follows is cut anyway. */
+const PAGE_CHARACTERS_MAX = 32_768;
+
+/** What is left of a text or a page without its tags. The patterns look no further than the next "<", so that no text takes them long. */
 function plainText(text: string): string | undefined {
   const bare = text
-    .replace(/<(script|style|title)\b[\s\S]*?<\/\1>/gi, " ")
-    .replace(/<[^>]*>/g, " ")
+    .slice(0, PAGE_CHARACTERS_MAX)
+    .replace(/<(script|style|title)\b[^<]*<\/\1>/gi, " ")
+    .replace(/<[^<>]*>/g, " ")
     .replace(/\s+/g, " ")
     .trim();
   return bare === "" ? undefined : clipped(bare);

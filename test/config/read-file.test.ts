@@ -105,6 +105,20 @@ describe("every problem is told, each with its place", () => {
     ]);
   });
 
+  test("no more than a hundred, and quickly, of a file that is none", () => {
+    const lines = linesOf(Array.from({ length: 5_000 }, (_, index) => `k${index} = 1\n`).join(""));
+    expect(lines).toHaveLength(101);
+    expect(lines.at(-1)).toBe("100:1: 4900 further problems are not told");
+    expect(linesOf(`${Array(50_000).fill("a").join(".")} = 1\n`)).toHaveLength(1);
+  });
+
+  test("the tables that there are are told whole, and a part of a key's name is none of them", () => {
+    expect(linesOf("[foo]\n[por]\n")).toEqual([
+      '1:1: unknown key "foo" (known: server, simulator, logging, backend, providers)',
+      '2:1: unknown key "por" (known: server, simulator, logging, backend, providers)',
+    ]);
+  });
+
   test.each([
     ["two ways at once", "port = 1\n[server]\nport = 2\n", "3:1: server.port says the same as port; one of them is enough"],
     ["a table where a value belongs", "[port]\nx = 1\n", "1:1: port = {…}: expected a number"],

@@ -113,7 +113,7 @@ describe("the file is", () => {
     expect(err.trimEnd().split("\n")).toEqual([
       expect.stringContaining(`faultproxy: error: ${file}:2:1: unknown key "prot"; did you mean port?`),
       expect.stringContaining(`${file}:3:1: [backend] needs endpoint`),
-      expect.stringContaining(`${file}:4:1: backend.timeout = "soon": expected a duration`),
+      expect.stringContaining(`${file}:4:1: backend.timeout = "soon": expected seconds`),
     ]);
   });
 

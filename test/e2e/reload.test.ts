@@ -90,11 +90,11 @@ const WAYS: Readonly<Record<string, Way>> = {
     },
   },
   "the word typed at it": {
-    options: { stdin: true },
+    options: { stdin: true, logFormat: "pretty" },
     async reload(daemon) {
-      const from = daemon.printed().length;
+      const from = daemon.log().length;
       daemon.type("reload");
-      return saidOf(await nextLines(daemon.printed, from), /^❌ /);
+      return saidOf(await nextLines(daemon.log, from), /^faultproxy: (?:error: )?/);
     },
   },
   "POST /v1/command": {
@@ -156,7 +156,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
       const broken = await reload(daemon);
       expect(broken.isRead).toBe(false);
       expect(broken.text.split("\n")).toEqual([
-        expect.stringContaining(`${daemon.config}:3:1: backend.timeout = "soon": expected a duration such as`),
+        expect.stringContaining(`${daemon.config}:3:1: backend.timeout = "soon": expected seconds such as 60, or a duration such as`),
         expect.stringContaining(`${daemon.config}:4:1: unknown key "proxi" in [backend]; did you mean proxy?`),
       ]);
       expect(await who(daemon)).toBe("one");
@@ -303,7 +303,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
       const environment = { XDG_CONFIG_HOME: home, OPENAI_REAL_HOST: one.url };
       await using daemon = await startTestDaemon({ engine, environment });
       expect(await reloaded(daemon)).toEqual({
-        error: { message: "there is no configuration file to read again; name one with --config when you start" },
+        error: { message: `there is no configuration file (looked for ${home}/faultproxy/config.toml, /etc/xdg/faultproxy/config.toml)` },
       });
       expect(await status(daemon)).toMatchObject({ config: null });
       mkdirSync(join(home, "faultproxy"));

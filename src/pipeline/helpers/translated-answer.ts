@@ -71,7 +71,7 @@ export async function translatedAnswer(response: OpenResponse, translation: Tran
       headers: [["content-type", framing.contentType], ["cache-control", "no-cache"], ...withoutHeaders(headers, CACHE)],
       body,
     });
-  if (isStream && !/^application\/json\b|^text\/html\b/.test(type) && response.body !== null) {
+  if (isStream && !/^application\/(?:[\w.-]+\+)?json\b|^text\/html\b/.test(type) && response.body !== null) {
     const coding = headerValue(response.headers, "content-encoding") ?? "identity";
     if (coding !== "identity") {
       return notTaken(response, `the backend answered with content-encoding ${coding}, though none was asked for`, to);
