@@ -23,9 +23,11 @@ const BLOCK_CHARACTERS = 256;
 export type Blocks = {
   /** Gives the events for what a chunk brings, or the reason why the stream cannot go on. */
   readonly push: (pieces: Pieces) => readonly Payload[] | string;
-  /** The answer is over: every block that is left, whole. */
+  /** The answer is over: every block that is left, whole, but no call without a name. */
   readonly end: () => readonly Payload[];
   readonly hasCalls: () => boolean;
+  /** A call has begun whose name has not come. */
+  readonly hasNameless: () => boolean;
 };
 
 type Block = {
@@ -76,7 +78,7 @@ export function createBlocks(context: AnswerContext): Blocks {
   const advance = () => {
     for (let block = waiting[0]; block !== undefined; block = waiting[0]) {
       if (!block.isStarted) {
-        if (block.call !== undefined && block.call.name === undefined) return;
+        if (isNameless(block)) return;
         start(block);
       }
       if (waiting.length === 1 || !isOver(block)) return;
@@ -113,7 +115,6 @@ export function createBlocks(context: AnswerContext): Blocks {
   const pushCall = ({ calls }: Pieces): string | undefined => {
     for (const piece of calls) {
       const number = findCall(piece);
-      if (number === undefined) continue;
       if (number >= CALLS_MAX) return `the backend's answer has more than ${CALLS_MAX} tool calls`;
       let block = waiting.find(({ call }) => call?.number === number);
       if (block === undefined && number < callCount) {
@@ -152,6 +153,7 @@ export function createBlocks(context: AnswerContext): Blocks {
     },
     end() {
       for (const block of waiting) {
+        if (isNameless(block)) continue;
         if (!block.isStarted) start(block);
         close(block);
       }
@@ -160,7 +162,12 @@ export function createBlocks(context: AnswerContext): Blocks {
       return taken();
     },
     hasCalls: () => callCount > 0,
+    hasNameless: () => waiting.some(isNameless),
   };
+}
+
+function isNameless({ call }: Block): boolean {
+  return call !== undefined && call.name === undefined;
 }
 
 function startOf({ kind, call }: Block, context: AnswerContext): JsonObject {

@@ -4,12 +4,11 @@ import type { CallPiece } from "./pieces.ts";
 export const CALLS_MAX = 1_024;
 
 /**
- * Finds which call a piece belongs to, counted from nought in the order in which calls begin; undefined where it
- * belongs to none. A piece should say its index, but Ollama says 0 for each of several calls (ollama/ollama#15457) and
+ * Finds which call a piece belongs to, counted from nought in the order in which calls begin. A piece should say its index, but Ollama says 0 for each of several calls (ollama/ollama#15457) and
  * Gemini none, so an id that is new begins a call where a name comes with it; and some backends repeat id and name in
  * every piece.
  */
-export function createCallFinder(): (piece: CallPiece) => number | undefined {
+export function createCallFinder(): (piece: CallPiece) => number {
   const byIndex = new Map<number, number>();
   const byId = new Map<string, number>();
   const ids: (string | undefined)[] = [];
@@ -26,8 +25,7 @@ export function createCallFinder(): (piece: CallPiece) => number | undefined {
     if (index === undefined) {
       const known = id === undefined ? undefined : byId.get(id);
       if (known !== undefined) return known;
-      if (id !== undefined || name !== undefined) return begin(piece);
-      return ids.length === 0 ? undefined : ids.length - 1;
+      return id !== undefined || name !== undefined || ids.length === 0 ? begin(piece) : ids.length - 1;
     }
     const call = byIndex.get(index);
     if (call === undefined) return begin(piece);

@@ -1,4 +1,5 @@
 import { type JsonObject, textOf } from "../../dialects/shared.ts";
+import { brokenOffCode } from "../chat-finish-reasons.ts";
 import type { ErrorFacts } from "../errors.ts";
 
 /** How an answer ended, as the Messages API tells it. */
@@ -40,15 +41,13 @@ export function endOf({ finish, matched, hasCalls, isRefused }: EndFacts, reques
   return isOwn ? { ...end, stop_reason: "stop_sequence", stop_sequence: matched } : { ...end, stop_reason: "end_turn" };
 }
 
-/** Words that say that the backend broke off: OpenRouter; DeepSeek; vLLM and SGLang. Such an answer must not look whole. */
-const BROKEN_OFF: ReadonlyMap<string, string> = new Map([
-  ["error", "server_error"],
-  ["insufficient_system_resource", "server_is_overloaded"],
-  ["abort", "server_error"],
-]);
+/** Not all was said: what has only begun may be left out. */
+export function isCutShort(finish: string | undefined): boolean {
+  return finish !== undefined && STOP_REASONS.has(finish);
+}
 
 export function brokenOff(finish: string | undefined): ErrorFacts | undefined {
-  const code = finish === undefined ? undefined : BROKEN_OFF.get(finish);
+  const code = brokenOffCode(finish);
   if (code === undefined) return undefined;
   return { message: `the backend broke off its answer (finish_reason ${finish})`, type: undefined, code, param: null };
 }

@@ -28,8 +28,14 @@ export function piecesOf(message: JsonObject): Pieces {
     thinking: textOf(message.reasoning_content) ?? textOf(message.reasoning) ?? textsWhere(parts, ({ type }) => type === "thinking"),
     text: content + refusal,
     isRefused: refusal !== "",
-    calls: objectsOf(message.tool_calls).map(callPiece),
+    calls: [...objectsOf(message.tool_calls).map(callPiece), ...legacyCall(message.function_call)],
   };
+}
+
+/** The same of a message that came whole: each of its calls is one of its own, whatever its id. */
+export function piecesOfWhole(message: JsonObject): Pieces {
+  const pieces = piecesOf(message);
+  return { ...pieces, calls: pieces.calls.map((call, index) => ({ ...call, index })) };
 }
 
 function isText({ type }: JsonObject): boolean {
@@ -57,6 +63,13 @@ function callPiece(call: JsonObject): CallPiece {
     name: textOf(details.name),
     argumentsText: argumentsText(details.arguments),
   };
+}
+
+/** The form before there were tools: one call, without an id. Some servers fill in the key where there is none. */
+function legacyCall(call: unknown): readonly CallPiece[] {
+  if (!isObject(call)) return [];
+  const piece = { index: 0, id: undefined, name: textOf(call.name), argumentsText: argumentsText(call.arguments) };
+  return piece.name === undefined && piece.argumentsText === "" ? [] : [piece];
 }
 
 /** Arguments should be JSON text; some backends send the JSON itself. */

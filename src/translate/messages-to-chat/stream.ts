@@ -3,10 +3,10 @@ import { isObject, type JsonObject, parseObject, textOf } from "../../dialects/s
 import { BROKEN_JSON, isBrokenJson } from "../broken-json.ts";
 import { anthropicError, type ErrorFacts, statusOfError } from "../errors.ts";
 import type { AnswerContext, StreamTranslation } from "../translation.ts";
-import { errorOf, plainError } from "./answer-error.ts";
+import { errorOf, NAMELESS_CALL, plainError } from "./answer-error.ts";
 import { createBlocks } from "./blocks.ts";
-import { brokenOff, endOf, matchedStop } from "./end.ts";
-import { piecesOf } from "./pieces.ts";
+import { brokenOff, endOf, isCutShort, matchedStop } from "./end.ts";
+import { type Pieces, piecesOf, piecesOfWhole } from "./pieces.ts";
 import { usageOf } from "./usage.ts";
 import { firstChoice, messageOf } from "./whole.ts";
 
@@ -27,6 +27,7 @@ export function translateStream(context: AnswerContext): StreamTranslation {
   };
 
   const complete = (): readonly Payload[] => {
+    if (blocks.hasNameless() && !isCutShort(finish)) return fail(502, NAMELESS_CALL);
     isOver = true;
     const delta = endOf({ finish, matched, hasCalls: blocks.hasCalls(), isRefused }, context.request);
     return [...blocks.end(), event("message_delta", { delta, usage: usageOf(usage) }), event("message_stop", {})];
@@ -45,7 +46,7 @@ export function translateStream(context: AnswerContext): StreamTranslation {
     if (choice !== undefined) {
       if (!hasBegun) events.push(event("message_start", { message: messageOf(chunk, context, [], NO_END, usageOf(usage)) }));
       hasBegun = true;
-      const pieces = piecesOf(isObject(choice.delta) ? choice.delta : isObject(choice.message) ? choice.message : {});
+      const pieces = broughtBy(choice);
       isRefused ||= pieces.isRefused;
       const written = blocks.push(pieces);
       if (typeof written === "string") return [...events, ...fail(502, plainError(written))];
@@ -75,6 +76,11 @@ export function translateStream(context: AnswerContext): StreamTranslation {
     onEnd: () => (isOver ? [] : finished()),
     isOver: () => isOver,
   };
+}
+
+/** Some servers send a whole message in one chunk; some repeat beside each delta what has come so far. */
+function broughtBy({ delta, message }: JsonObject): Pieces {
+  return isObject(delta) || !isObject(message) ? piecesOf(isObject(delta) ? delta : {}) : piecesOfWhole(message);
 }
 
 const NO_END = { stop_reason: null, stop_sequence: null, stop_details: null } as const;

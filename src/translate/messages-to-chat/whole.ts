@@ -1,9 +1,9 @@
 import { isObject, type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
 import { anthropicError, type ErrorFacts, errorIn, statusOfError } from "../errors.ts";
 import type { AnswerContext, TranslatedAnswer } from "../translation.ts";
-import { errorOf, plainError } from "./answer-error.ts";
+import { errorOf, NAMELESS_CALL, plainError } from "./answer-error.ts";
 import { inputOf } from "./arguments.ts";
-import { brokenOff, type End, endOf, matchedStop } from "./end.ts";
+import { brokenOff, type End, endOf, isCutShort, matchedStop } from "./end.ts";
 import { type Pieces, piecesOf } from "./pieces.ts";
 import { type Usage, usageOf } from "./usage.ts";
 
@@ -14,8 +14,11 @@ export function translateWhole(answer: JsonObject, context: AnswerContext): Tran
   if (error !== undefined) return failed(statusOfError(error), error);
   if (choice === undefined) return failed(502, plainError("the backend's answer has no choices"));
   if (!isObject(choice.message)) return failed(502, plainError("the backend's answer has a choice without a message"));
-  const pieces = piecesOf(choice.message);
-  const facts = { finish: textOf(choice.finish_reason), matched: matchedStop(choice), hasCalls: pieces.calls.length > 0 };
+  const finish = textOf(choice.finish_reason);
+  const brought = piecesOf(choice.message);
+  const pieces = { ...brought, calls: brought.calls.filter(({ name }) => name !== undefined) };
+  if (pieces.calls.length < brought.calls.length && !isCutShort(finish)) return failed(502, NAMELESS_CALL);
+  const facts = { finish, matched: matchedStop(choice), hasCalls: pieces.calls.length > 0 };
   const end = endOf({ ...facts, isRefused: pieces.isRefused }, context.request);
   return { status: 200, body: messageOf(answer, context, contentOf(pieces, context), end, usageOf(answer.usage)) };
 }

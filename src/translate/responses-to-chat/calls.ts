@@ -6,14 +6,18 @@ import type { OfferedTools } from "./tools.ts";
 /** The calls of an answer, whose pieces may come mixed. */
 export type Calls = {
   readonly add: (piece: CallPiece) => void;
-  /** Those that have begun and are not shown yet; before something else is. */
+  /** Those that have begun and are not shown yet; before something else is. Those without a name wait for it. */
   readonly showAll: () => void;
+  readonly hasNameless: () => boolean;
 };
 
 type Call = {
   id: string | undefined;
   readonly isCustom: boolean;
+  /** Empty until it comes: with the first piece, or so it should. */
   name: string;
+  /** What came before the name. */
+  held: string;
   /** Undefined until the call is shown: its name may come in pieces, which end where the arguments begin. */
   item: { readonly add: (delta: string) => void } | undefined;
 };
@@ -24,6 +28,8 @@ export function createCalls(baseId: string, offered: OfferedTools, emit: Emit, o
   const unused = createIds();
   /** In the order they began. Few in truth, but a target could begin any number. */
   let hidden: Call[] = [];
+  /** Apart from the others, so that many of them do not slow down each piece. */
+  const nameless = new Set<Call>();
 
   const open = (call: Call) =>
     show((outputIndex) => {
@@ -39,26 +45,34 @@ export function createCalls(baseId: string, offered: OfferedTools, emit: Emit, o
         : openCustomCall(`ctc_${baseId}${outputIndex}`, outputIndex, facts, isFunction, emit);
     });
   const showAll = () => {
-    for (const call of hidden) call.item = open(call);
+    for (const call of hidden) {
+      call.item = open(call);
+      if (call.held !== "") call.item.add(call.held);
+      call.held = "";
+    }
     hidden = [];
   };
   return {
     showAll,
+    hasNameless: () => nameless.size > 0,
     add(piece) {
       let call = find.callOf(piece);
       if (call === undefined) {
         showAll();
         onNew();
-        call = { id: piece.id, isCustom: piece.isCustom, name: piece.name ?? "", item: undefined };
-        hidden.push(call);
+        call = { id: piece.id, isCustom: piece.isCustom, name: piece.name ?? "", held: "", item: undefined };
+        if (call.name === "") nameless.add(call);
+        else hidden.push(call);
         find.keep(piece, call);
       } else if (call.item === undefined) {
         call.id ??= piece.id;
         if (piece.name !== undefined && piece.name !== call.name) call.name += piece.name;
+        if (call.name !== "" && nameless.delete(call)) hidden.push(call);
       }
       if (piece.text === "") return;
       showAll();
-      call.item?.add(piece.text);
+      if (call.item === undefined) call.held += piece.text;
+      else call.item.add(piece.text);
     },
   };
 }

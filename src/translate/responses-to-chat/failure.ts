@@ -1,5 +1,6 @@
 import { isObject, type JsonObject, textOf } from "../../dialects/shared.ts";
-import { type ErrorFacts, errorIn, statusOfError } from "../errors.ts";
+import { brokenOffCode } from "../chat-finish-reasons.ts";
+import { type ErrorFacts, errorIn, readError, statusOfError } from "../errors.ts";
 import { ANSWER_CHARACTERS_MAX } from "./limits.ts";
 
 export const NO_MESSAGE = "The answer of the target holds no message.";
@@ -9,6 +10,24 @@ export const TOO_LONG = `The answer of the target is longer than ${ANSWER_CHARAC
 
 export function serverError(message: string): ErrorFacts {
   return { message, type: "server_error", code: "server_error", param: null };
+}
+
+/** No client can run a call that does not say of what. */
+export const NAMELESS_CALL: ErrorFacts = {
+  ...serverError("The answer of the target has a tool call without a name."),
+  code: "nameless_tool_call",
+};
+
+/** The failure that a reason for the end tells of. */
+export function brokenOff(finishReason: unknown): ErrorFacts | undefined {
+  const code = brokenOffCode(finishReason);
+  if (code === undefined) return undefined;
+  return { ...serverError(`The target broke off its answer: its finish_reason is ${finishReason}.`), code };
+}
+
+/** An event that is called `error` is one, whatever it says and in whatever form. */
+export function errorInEvent(data: string): ErrorFacts {
+  return data.trim() === "" ? serverError(BROKEN_OFF) : { ...readError(500, data), code: "server_error" };
 }
 
 /**

@@ -20,8 +20,10 @@ export type OpenItem = { readonly close: (status: ItemStatus) => JsonObject };
 /** The output of an answer in the making, the same for a whole answer as for one in pieces. */
 export type Output = {
   readonly add: (brought: Brought) => void;
-  /** Closes what is open; the last item has the status of the answer. */
+  /** Closes what is open; the last item has the status of the answer. Calls without a name are no items. */
   readonly close: (status: ItemStatus) => readonly JsonObject[];
+  /** A call has begun whose name has not come. */
+  readonly hasNameless: () => boolean;
   /** More was brought than is held: the answer cannot be given. */
   readonly isTooLong: () => boolean;
 };
@@ -40,7 +42,6 @@ export function createOutput(baseId: string, offered: OfferedTools, emit: Emit):
   let characters = 0;
 
   const show: ShowItem = (open) => {
-    characters += ITEM_CHARACTERS;
     const item = open(items.length);
     items.push(item);
     return item;
@@ -51,8 +52,19 @@ export function createOutput(baseId: string, offered: OfferedTools, emit: Emit):
     message = undefined;
     reasoning = undefined;
   };
-  const calls = createCalls(baseId, offered, emit, closeSequential, show);
+  /** A call counts from its beginning, shown or not. */
+  const onCall = () => {
+    characters += ITEM_CHARACTERS;
+    closeSequential();
+  };
+  /** A call whose name came late is shown behind a text that came meanwhile. */
+  const showCall: ShowItem = (open) => {
+    closeSequential();
+    return show(open);
+  };
+  const calls = createCalls(baseId, offered, emit, onCall, showCall);
   const begin = () => {
+    characters += ITEM_CHARACTERS;
     closeSequential();
     calls.showAll();
     sequentialIndex = items.length;
@@ -87,6 +99,7 @@ export function createOutput(baseId: string, offered: OfferedTools, emit: Emit):
       calls.showAll();
       return items.map((item, index) => item.close(index === items.length - 1 ? status : "completed"));
     },
+    hasNameless: calls.hasNameless,
     isTooLong: () => characters > ANSWER_CHARACTERS_MAX,
   };
 }

@@ -38,6 +38,12 @@ export function broughtBy(message: JsonObject, logprobs: unknown): Brought {
   };
 }
 
+/** The same of a message that came whole: each of its calls is one of its own, whatever its id; only those of a stream have an index. */
+export function broughtByWhole(message: JsonObject, logprobs: unknown): Brought {
+  const brought = broughtBy(message, logprobs);
+  return { ...brought, calls: brought.calls.map((call, index) => ({ ...call, index })) };
+}
+
 function probability({ token, bytes, logprob }: JsonObject): JsonObject {
   return {
     token: typeof token === "string" ? token : "",
@@ -90,10 +96,11 @@ function callPieces(calls: unknown): readonly CallPiece[] {
   });
 }
 
-/** The form before there were tools. */
+/** The form before there were tools: one call, without an id. Some servers fill in the key where there is none. */
 function legacyCall(call: unknown): readonly CallPiece[] {
   if (!isObject(call)) return [];
-  return [{ index: 0, id: undefined, isCustom: false, name: textOf(call.name), text: textValue(call.arguments) }];
+  const piece = { index: 0, id: undefined, isCustom: false, name: textOf(call.name), text: textValue(call.arguments) };
+  return piece.name === undefined && piece.text === "" ? [] : [piece];
 }
 
 /** Arguments are a text in JSON; some servers send the JSON itself. */

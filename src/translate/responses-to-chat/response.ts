@@ -19,13 +19,13 @@ export function headOf(answer: JsonObject, { request, id, createdSeconds }: Answ
   };
 }
 
-export type State = { readonly status: "in_progress" | "completed" | "incomplete"; readonly reason?: string };
+export type EndState = { readonly status: "completed" | "incomplete"; readonly reason?: string };
+export type State = EndState | { readonly status: "in_progress"; readonly reason?: never };
 
 export const IN_PROGRESS: State = { status: "in_progress" };
 
-/** What the reason for the end makes of the answer. Undefined: the target says that it failed, as OpenRouter does. */
-export function stateOf(finishReason: unknown): State | undefined {
-  if (finishReason === "error") return undefined;
+/** What the reason for the end makes of an answer that was not broken off. */
+export function stateOf(finishReason: unknown): EndState {
   if (finishReason === "length") return { status: "incomplete", reason: "max_output_tokens" };
   return finishReason === "content_filter" ? { status: "incomplete", reason: "content_filter" } : { status: "completed" };
 }

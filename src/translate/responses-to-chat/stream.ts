@@ -3,10 +3,10 @@ import { isObject, type JsonObject, objectsOf, parseObject, textOf } from "../..
 import { BROKEN_JSON, isBrokenJson } from "../broken-json.ts";
 import type { ErrorFacts } from "../errors.ts";
 import type { AnswerContext, StreamTranslation } from "../translation.ts";
-import { BROKEN_OFF, errorIn200, NO_END, serverError, streamCode, TOO_LONG } from "./failure.ts";
+import { BROKEN_OFF, brokenOff, errorIn200, errorInEvent, NAMELESS_CALL, NO_END, serverError, streamCode, TOO_LONG } from "./failure.ts";
 import { createOutput, type Output } from "./output.ts";
-import { broughtBy } from "./reading.ts";
-import { type Head, headOf, IN_PROGRESS, responseTo, type State, stateOf, usageOf } from "./response.ts";
+import { type Brought, broughtBy, broughtByWhole } from "./reading.ts";
+import { type EndState, type Head, headOf, IN_PROGRESS, responseTo, stateOf, usageOf } from "./response.ts";
 import { offeredTools } from "./tools.ts";
 
 /**
@@ -20,7 +20,7 @@ export function translateStream(context: AnswerContext): StreamTranslation {
   let sent = 0;
   let isOver = false;
   let begun: { readonly head: Head; readonly output: Output } | undefined;
-  let state: State | undefined;
+  let state: EndState | undefined;
   let usage: JsonObject | null = null;
   let serviceTier: string | undefined;
   /** The events for the frame that is being read. */
@@ -48,26 +48,30 @@ export function translateStream(context: AnswerContext): StreamTranslation {
     emit("response.failed", { response: { ...response, status: "failed", error: { code, message } } });
   };
   const finish = () => {
-    if (begun === undefined || state === undefined || state.status === "in_progress") return fail(serverError(NO_END));
-    isOver = true;
+    if (begun === undefined || state === undefined) return fail(serverError(NO_END));
     const { head, output } = begun;
+    // Where the answer was cut, the call had only begun, and is left out.
+    if (output.hasNameless() && state.status === "completed") return fail(NAMELESS_CALL);
+    isOver = true;
     const items = output.close(state.status);
     emit(`response.${state.status}`, { response: responseTo(request, head, state, items, usage, serviceTier) });
   };
-  const read = (data: string) => {
+  const read = ({ event, data }: Payload) => {
     if (data.trim() === "[DONE]") return finish();
     const chunk = parseObject(data);
+    if (chunk === undefined && event === "error") return fail(errorInEvent(data));
     if (chunk === undefined) return isBrokenJson(data) ? fail(serverError(BROKEN_JSON)) : undefined;
-    const error = errorIn200(chunk);
+    const error = errorIn200(chunk) ?? (event === "error" ? serverError(BROKEN_OFF) : undefined);
     if (error !== undefined) return fail(error);
     begun ??= begin(chunk);
     usage = usageOf(chunk.usage) ?? usage;
     serviceTier = textOf(chunk.service_tier) ?? serviceTier;
     const choice = objectsOf(chunk.choices).find(({ index }) => index === 0 || index === undefined);
-    if (isObject(choice?.delta)) begun.output.add(broughtBy(choice.delta, choice.logprobs));
+    if (choice !== undefined) begun.output.add(broughtIn(choice));
     if (begun.output.isTooLong()) return fail(serverError(TOO_LONG));
     const reason = textOf(choice?.finish_reason);
-    if (reason === "error") return fail(serverError(BROKEN_OFF));
+    const trouble = brokenOff(reason);
+    if (trouble !== undefined) return fail(trouble);
     if (reason !== undefined) state = stateOf(reason);
     const isUsageAlone = usage !== null && Array.isArray(chunk.choices) && chunk.choices.length === 0;
     if (state !== undefined && isUsageAlone) finish();
@@ -80,8 +84,13 @@ export function translateStream(context: AnswerContext): StreamTranslation {
     return made;
   };
   return {
-    onPayload: ({ data }) => eventsOf(() => read(data)),
+    onPayload: (payload) => eventsOf(() => read(payload)),
     onEnd: () => eventsOf(finish),
     isOver: () => isOver,
   };
+}
+
+/** Some servers send a whole message in one chunk; some repeat beside each delta what has come so far. */
+function broughtIn({ delta, message, logprobs }: JsonObject): Brought {
+  return isObject(delta) || !isObject(message) ? broughtBy(isObject(delta) ? delta : {}, logprobs) : broughtByWhole(message, logprobs);
 }

@@ -304,9 +304,35 @@ describe("chunks and what becomes of them", () => {
       framed(callEvents(0, "{", "}"), "tool_use"),
     ],
     [
-      "arguments of no call",
-      [chunk({ tool_calls: [{ function: { arguments: "{}" } }] }), text("Hel"), text("lo"), ...END],
+      "a whole message of calls in a chunk, all of one id",
+      [
+        {
+          choices: [
+            {
+              message: { tool_calls: [1, 2].map((x) => ({ id: "a", function: { name: "f", arguments: { x } } })) },
+              finish_reason: "tool_calls",
+            },
+          ],
+        },
+      ],
+      framed([...callEvents(0, '{"x":1}'), ...callEvents(1, '{"x":2}')], "tool_use"),
+    ],
+    [
+      "the call of old",
+      [{ name: "f", arguments: "" }, { arguments: '{"x"' }, { arguments: ":1}" }]
+        .map((function_call) => chunk({ function_call }))
+        .concat(chunk({}, "function_call")),
+      framed(callEvents(0, '{"x"', ":1}"), "tool_use"),
+    ],
+    [
+      "the call of old that is none",
+      [chunk({ content: "Hel", function_call: {} }), chunk({ content: "lo", function_call: { name: "", arguments: "" } }), ...END],
       framed(TEXT_EVENTS, "end_turn"),
+    ],
+    [
+      "arguments that are JSON already",
+      [chunk(callDelta(0, { id: "a", function: { name: "f", arguments: { x: 1 } } })), ...CALLS_END],
+      framed(callEvents(0, '{"x":1}'), "tool_use"),
     ],
     [
       "a name that comes late",
@@ -318,9 +344,9 @@ describe("chunks and what becomes of them", () => {
       framed(callEvents(0, "{", "}"), "tool_use"),
     ],
     [
-      "a name that never comes",
-      [chunk(callDelta(0, { id: "a", function: { arguments: "{}" } })), ...CALLS_END],
-      framed(callEvents(0, "{}"), "tool_use"),
+      "a call that was cut before it had a name",
+      [text("Hel"), text("lo"), chunk(callDelta(0, { id: "a", function: { arguments: "" } })), chunk({}, "length"), "[DONE]"],
+      framed(TEXT_EVENTS, "max_tokens"),
     ],
     ["calls that end with another word", [chunk(call(0, "a", "f", "{}")), ...END], framed(callEvents(0, "{}"), "tool_use")],
     [
@@ -406,6 +432,7 @@ describe("nothing is kept back that can go on", () => {
 
 describe("an answer that is not whole", () => {
   const BEGUN = ["message_start", "0 start text", "ping", "0 Hel"];
+  const NAMELESS = "the backend's answer has a tool call without a name";
   const rows: readonly (readonly [string, readonly Given[], readonly string[], string])[] = [
     ["cut at once", [], ["error api_error"], "the backend's stream ended before its answer was finished"],
     ["cut in a text", [text("Hel")], [...BEGUN, "error api_error"], "the backend's stream ended before its answer was finished"],
@@ -430,6 +457,24 @@ describe("an answer that is not whole", () => {
     ],
     ["an error behind the reason", [text("Hel"), chunk({}, "stop"), { error: "gone" }], [...BEGUN, "error api_error"], "gone"],
     ["vLLM's flat error", [text("Hel"), { object: "error", message: "Bad", code: 400 }], [...BEGUN, "error invalid_request_error"], "Bad"],
+    [
+      "a call without a name",
+      [text("Hel"), chunk(callDelta(0, { id: "a", function: { arguments: "{}" } })), ...CALLS_END],
+      [...BEGUN, "0 stop", "error api_error"],
+      NAMELESS,
+    ],
+    [
+      "a call with an empty name behind one with a name",
+      [chunk(call(0, "a", "f", "{}")), chunk(call(1, "b", "", "{}")), ...CALLS_END],
+      ["message_start", "0 start tool_use", "ping", "0 ", "0 {}", "0 stop", "error api_error"],
+      NAMELESS,
+    ],
+    [
+      "arguments of no call",
+      [text("Hel"), chunk({ tool_calls: [{ function: { arguments: "{}" } }] }), ...END],
+      [...BEGUN, "0 stop", "error api_error"],
+      NAMELESS,
+    ],
     [
       "broken off",
       [text("Hel"), chunk({}, "insufficient_system_resource")],

@@ -102,6 +102,17 @@ describe("content", () => {
       [use({ unreadable_arguments: "[1]" }), use({ unreadable_arguments: "null" }, 1)],
     ],
     [
+      "the call of old",
+      assistant(null, { function_call: { name: "f", arguments: '{"x":1}' } }),
+      [{ ...use({ x: 1 }), id: `toolu_${CONTEXT.id}0` }],
+    ],
+    [
+      "the call of old with arguments that are JSON already",
+      assistant(null, { function_call: { name: "f", arguments: { x: 1 } } }),
+      [{ ...use({ x: 1 }), id: `toolu_${CONTEXT.id}0` }],
+    ],
+    ["the call of old that is none", assistant("A", { function_call: { name: "", arguments: "" } }), [text("A")]],
+    [
       "a call without an id gets one",
       assistant(null, { tool_calls: [{ function: { name: "f", arguments: "{}" } }, { id: "", function: { name: "g" } }] }),
       [
@@ -125,6 +136,7 @@ describe("how it ended", () => {
     ["by the limit in a call", CALL, "length", "max_tokens"],
     ["by the context", assistant("A"), "model_length", "model_context_window_exceeded"],
     ["with calls", CALL, "tool_calls", "tool_use"],
+    ["with the call of old", assistant(null, { function_call: { name: "f", arguments: "{}" } }), "function_call", "tool_use"],
     ["with calls, though the word is another", CALL, "stop", "tool_use"],
     ["with calls announced that are not there", assistant("A"), "tool_calls", "end_turn"],
     ["by a filter", assistant("A"), "content_filter", "refusal"],
@@ -218,6 +230,21 @@ describe("a 200 that is none", () => {
     ["no choices", { choices: [] }, 502, error("api_error", "the backend's answer has no choices")],
     ["nothing", {}, 502, error("api_error", "the backend's answer has no choices")],
     ["no message", { choices: [{ index: 0 }] }, 502, error("api_error", "the backend's answer has a choice without a message")],
+    ...[{ arguments: "{}" }, { name: "", arguments: "{}" }, { name: null }].map(
+      (details) =>
+        [
+          `a call without a name: ${JSON.stringify(details)}`,
+          answer(assistant("A", calls(details)), "tool_calls"),
+          502,
+          error("api_error", "the backend's answer has a tool call without a name"),
+        ] as const,
+    ),
+    [
+      "a call that was cut before it had a name",
+      answer(assistant("A", calls({ arguments: "" })), "length"),
+      200,
+      { content: [text("A")], stop_reason: "max_tokens" },
+    ],
     [
       "an answer that was broken off",
       answer(assistant("A"), "abort"),

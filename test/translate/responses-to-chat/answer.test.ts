@@ -211,6 +211,7 @@ describe("the message becomes items", () => {
       { function_call: { name: "f", arguments: "{}" } },
       [{ id: "fc_10", type: "function_call", call_id: "call_10", name: "f", status: "completed", arguments: "{}" }],
     ],
+    ["the call of old that is none", { content: null, function_call: { name: "", arguments: "" } }, []],
     [
       "a custom tool's call",
       { tool_calls: [{ id: "call_a", type: "custom", custom: { name: "apply_patch", input: "*** Begin" } }] },
@@ -281,6 +282,12 @@ describe("why it ended", () => {
     expect(body.completed_at === null).toBe(status === "incomplete");
   });
 
+  test("a call that was cut before it had a name is left out", () => {
+    const { status, body } = answered(completion({ content: "Wait.", tool_calls: [{ id: "a", function: { arguments: "" } }] }, "length"));
+    expect({ status, body }).toMatchObject({ status: 200, body: { status: "incomplete", output: [{ type: "message" }] } });
+    expect(body.output).toHaveLength(1);
+  });
+
   test("only the last item is cut, and what is left of its arguments stays as it is", () => {
     const { body } = answered(
       completion({ content: "Wait.", tool_calls: [{ id: "a", function: { name: "f", arguments: '{"a' } }] }, "length"),
@@ -323,7 +330,38 @@ describe("an answer that is none", () => {
     ],
     ["no choices", { choices: [] }, 502, { message: "The answer of the target holds no message." }],
     ["no message", { choices: [{ index: 0 }] }, 502, { message: "The answer of the target holds no message." }],
-    ["one that broke off", completion({ content: "Hel" }, "error"), 502, { message: "The target broke off its answer with an error." }],
+    [
+      "one that broke off",
+      completion({ content: "Hel" }, "error"),
+      502,
+      { message: "The target broke off its answer: its finish_reason is error.", code: "server_error" },
+    ],
+    [
+      "one that was aborted",
+      completion({ content: "Hel" }, "abort"),
+      502,
+      { message: "The target broke off its answer: its finish_reason is abort.", code: "server_error" },
+    ],
+    [
+      "one that there was no room for",
+      completion({ content: "Hel" }, "insufficient_system_resource"),
+      503,
+      { message: "The target broke off its answer: its finish_reason is insufficient_system_resource.", code: "server_is_overloaded" },
+    ],
+    ...[{ arguments: "{}" }, { name: "", arguments: "{}" }, { name: null }].map(
+      (details) =>
+        [
+          `a call without a name: ${JSON.stringify(details)}`,
+          completion({ content: "Hi", tool_calls: [{ id: "a", type: "function", function: details }] }, "tool_calls"),
+          502,
+          {
+            message: "The answer of the target has a tool call without a name.",
+            type: "server_error",
+            code: "nameless_tool_call",
+            param: null,
+          },
+        ] as const,
+    ),
     [
       "one that is too long",
       completion({ content: "x".repeat(16 * 1024 * 1024 + 1) }),

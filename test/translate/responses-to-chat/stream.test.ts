@@ -235,6 +235,79 @@ describe("chunks become events", () => {
       [...BEGIN, ...call(0, "1", "2"), "completed"],
     ],
     [
+      "a whole message in a chunk",
+      [{ ...CHUNK, choices: [{ index: 0, message: { role: "assistant", content: "Hi" }, finish_reason: "stop" }] }, "[DONE]"],
+      [...BEGIN, ...message(0, "Hi"), "completed"],
+    ],
+    [
+      "a whole message of calls in a chunk, all of one id",
+      [
+        {
+          ...CHUNK,
+          choices: [
+            {
+              delta: null,
+              message: { tool_calls: ["1", "2"].map((text) => ({ id: "a", function: { name: "f", arguments: text } })) },
+              finish_reason: "tool_calls",
+            },
+          ],
+        },
+      ],
+      [...BEGIN, ...call(0, "1").slice(0, 2), ...call(1, "2").slice(0, 2), ...call(0, "1").slice(2), ...call(1, "2").slice(2), "completed"],
+    ],
+    [
+      "a message that repeats what has come, beside each delta",
+      [
+        { ...CHUNK, choices: [{ delta: { content: "H" }, message: { content: "H" } }] },
+        { ...CHUNK, choices: [{ delta: { content: "i" }, message: { content: "Hi" }, finish_reason: "stop" }] },
+      ],
+      [...BEGIN, ...message(0, "H", "i"), "completed"],
+    ],
+    [
+      "the call of old",
+      [
+        chunk({ function_call: { name: "f", arguments: "" } }),
+        chunk({ function_call: { arguments: "1" } }),
+        chunk({ function_call: { arguments: "2" } }),
+        chunk({}, "function_call"),
+      ],
+      [...BEGIN, ...call(0, "1", "2"), "completed"],
+    ],
+    [
+      "the call of old that is none",
+      [chunk({ content: "Hi", function_call: {} }), chunk({ function_call: { name: "", arguments: "" } }, "stop")],
+      [...BEGIN, ...message(0, "Hi"), "completed"],
+    ],
+    [
+      "arguments that are JSON already",
+      [piece({ index: 0, id: "a", function: { name: "f", arguments: { x: 1 } } }), CALLS],
+      [...BEGIN, ...call(0, '{"x":1}'), "completed"],
+    ],
+    [
+      "a name that comes late",
+      [
+        piece({ index: 0, id: "a", function: { arguments: "1" } }),
+        chunk({ content: "Hi" }),
+        piece({ index: 0, function: { name: "f", arguments: "2" } }),
+        chunk({ content: "Ho" }),
+        CALLS,
+      ],
+      [
+        ...BEGIN,
+        ...message(0, "Hi"),
+        ...call(1, "1", "2").slice(0, 3),
+        ...message(2, "Ho").slice(0, 3),
+        ...call(1, "12").slice(-2),
+        ...message(2, "Ho").slice(3),
+        "completed",
+      ],
+    ],
+    [
+      "a call that was cut before it had a name",
+      [chunk({ content: "Hi" }), piece({ index: 0, id: "a", function: { arguments: "" } }), chunk({}, "length")],
+      [...BEGIN, ...message(0, "Hi"), "incomplete"],
+    ],
+    [
       "a custom tool's call",
       [
         piece({ index: 0, id: "a", type: "custom", custom: { name: "p", input: "" } }),
@@ -324,6 +397,7 @@ describe("the end", () => {
   });
 
   const NO_END = "The answer of the target ended before it was whole: nothing says why the model stopped.";
+  const NAMELESS = { code: "nameless_tool_call", message: "The answer of the target has a tool call without a name." };
   const rows: readonly (readonly [name: string, chunks: readonly (JsonObject | string)[], error: JsonObject, begun: boolean])[] = [
     ["a cut", [chunk({ content: "Hi" })], { code: "server_error", message: NO_END }, true],
     ["no bytes at all", [], { code: "server_error", message: NO_END }, false],
@@ -346,7 +420,44 @@ describe("the end", () => {
     [
       "a reason that is an error",
       [chunk({ content: "Hi" }, "error")],
-      { code: "server_error", message: "The target broke off its answer with an error." },
+      { code: "server_error", message: "The target broke off its answer: its finish_reason is error." },
+      true,
+    ],
+    [
+      "a reason that says abort",
+      [chunk({ content: "Hi" }), chunk({}, "abort"), USAGE_CHUNK, "[DONE]"],
+      { code: "server_error", message: "The target broke off its answer: its finish_reason is abort." },
+      true,
+    ],
+    [
+      "a reason that says that there is no room",
+      [chunk({ content: "Hi" }, "insufficient_system_resource")],
+      {
+        code: "server_is_overloaded",
+        message: "The target broke off its answer: its finish_reason is insufficient_system_resource.",
+      },
+      true,
+    ],
+    ["a call without a name", [piece({ index: 0, id: "a", function: { arguments: "{}" } }), CALLS], NAMELESS, true],
+    ["a call with an empty name", [piece({ index: 0, id: "a", function: { name: "", arguments: "{}" } }), CALLS], NAMELESS, true],
+    ["arguments of no call", [piece({ function: { arguments: "{}" } }), CALLS], NAMELESS, true],
+    [
+      "a call without a name behind one with a name",
+      [chunk({ content: "Hi" }), ...["f", undefined].map((name, index) => piece({ index, function: { name, arguments: "{}" } })), CALLS],
+      NAMELESS,
+      true,
+    ],
+    ["a custom tool's call without a name", [piece({ index: 0, type: "custom", custom: { input: "x" } }), CALLS], NAMELESS, true],
+    [
+      "a whole message that has a call without a name",
+      [{ ...CHUNK, choices: [{ message: { tool_calls: [{ id: "a", function: { arguments: "{}" } }] }, finish_reason: "stop" }] }],
+      NAMELESS,
+      true,
+    ],
+    [
+      "calls without names and without an end",
+      [chunk({ tool_calls: Array.from({ length: 70_000 }, (_, index) => ({ index, id: `${index}` })) })],
+      { code: "server_error", message: "The answer of the target is longer than 16777216 characters." },
       true,
     ],
     [
@@ -373,6 +484,27 @@ describe("the end", () => {
     expect(events[0]?.type).toBe(begun ? "response.created" : "error");
     expect(events.some(({ type }) => /completed|incomplete/.test(type))).toBe(false);
     expect(events.map((event) => event.sequence_number)).toEqual(events.map((_, index) => index));
+  });
+});
+
+describe("an event that is called error is one, whatever it says", () => {
+  const rows: readonly (readonly [name: string, data: string, code: string, message: string])[] = [
+    ["a text", "upstream died", "server_error", "upstream died"],
+    ["a page", "<html><body><h1>502</h1> Bad\nGateway</body></html>", "server_error", "502 Bad Gateway"],
+    ["nothing", " ", "server_error", "The target broke off its answer with an error."],
+    ["JSON", '{"message":"Full.","code":503}', "server_is_overloaded", "Full."],
+    ["JSON that says nothing", "{}", "server_error", "The target broke off its answer with an error."],
+    ["JSON that is broken", '{"message":"Fu', "server_error", '{"message":"Fu'],
+  ];
+  test.each(rows)("%s", (_name, data, code, message) => {
+    const stream = responsesToChat.stream(context());
+    stream.onPayload(payloadOf(chunk({ content: "Hi" })));
+    const events = stream.onPayload({ event: "error", data }).map((payload) => JSON.parse(payload.data));
+    expect(events).toMatchObject([
+      { type: "error", error: { type: "server_error", code, message, param: null } },
+      { type: "response.failed", response: { status: "failed", error: { code, message } } },
+    ]);
+    expect(stream.isOver()).toBe(true);
   });
 });
 
