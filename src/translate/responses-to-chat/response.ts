@@ -26,7 +26,8 @@ export const IN_PROGRESS: State = { status: "in_progress" };
 
 /** What the reason for the end makes of an answer that was not broken off. */
 export function stateOf(finishReason: unknown): EndState {
-  if (finishReason === "length") return { status: "incomplete", reason: "max_output_tokens" };
+  // Mistral tells apart the model's own limit; the Responses API does not.
+  if (finishReason === "length" || finishReason === "model_length") return { status: "incomplete", reason: "max_output_tokens" };
   return finishReason === "content_filter" ? { status: "incomplete", reason: "content_filter" } : { status: "completed" };
 }
 

@@ -274,6 +274,7 @@ describe("why it ended", () => {
     ["function_call", "completed", null],
     [null, "completed", null],
     ["length", "incomplete", { reason: "max_output_tokens" }],
+    ["model_length", "incomplete", { reason: "max_output_tokens" }],
     ["content_filter", "incomplete", { reason: "content_filter" }],
   ] as const;
   test.each(rows)("%s", (reason, status, incomplete_details) => {
