@@ -1,6 +1,7 @@
 import { type JsonObject, objectsOf, textOf, withPrefix } from "../../dialects/shared.ts";
 import { openaiError, statusOfError } from "../errors.ts";
 import type { AnswerContext, TranslatedAnswer } from "../translation.ts";
+import { createIds } from "./call-ids.ts";
 import { failureOf, finishReason } from "./finish.ts";
 import { type Call, inputKey, type Messages, readCall, readMessages } from "./items.ts";
 import { choiceLogprobs } from "./logprobs.ts";
@@ -12,8 +13,7 @@ export function translateAnswer(response: JsonObject, context: AnswerContext): T
     const status = statusOfError(failure);
     return { status, body: openaiError(status, failure) };
   }
-  if (!Array.isArray(response.output))
-    return badAnswer("The backend's answer is no response of the Responses API: it has no 'output' list.");
+  if (!Array.isArray(response.output)) return badAnswer(NO_OUTPUT);
   const items = objectsOf(response.output);
   const calls = items.flatMap((item) => readCall(item) ?? []);
   if (calls.some(({ name }) => name === undefined)) return badAnswer("The backend's answer has a tool call without a name.");
@@ -33,6 +33,8 @@ export function translateAnswer(response: JsonObject, context: AnswerContext): T
   };
 }
 
+export const NO_OUTPUT = "The backend's answer is no response of the Responses API: it has no 'output' list.";
+
 function badAnswer(message: string): TranslatedAnswer {
   return { status: 502, body: openaiError(502, { message, type: "server_error", code: "bad_gateway", param: null }) };
 }
@@ -50,19 +52,19 @@ export function envelopeOf(response: JsonObject, { request, id, createdSeconds }
 
 /** A text that nobody wrote is null, except in an answer that says nothing at all. */
 function messageOf({ text, refusal, annotations }: Messages, calls: readonly Call[], id: string): JsonObject {
+  const unused = createIds();
   const isSilent = text === "" && (calls.length > 0 || refusal !== "");
   return {
     role: "assistant",
     content: isSilent ? null : text,
     refusal: refusal === "" ? null : refusal,
     annotations,
-    ...(calls.length > 0 && { tool_calls: calls.map((call, index) => toolCall(call, index, id)) }),
+    ...(calls.length > 0 && { tool_calls: calls.map((call, index) => toolCall(call, unused(callId(call, index, id)))) }),
   };
 }
 
-function toolCall(call: Call, index: number, id: string): JsonObject {
-  const { kind, name, input } = call;
-  return { id: callId(call, index, id), type: kind, [kind]: { name, [inputKey(kind)]: input } };
+function toolCall({ kind, name, input }: Call, id: string): JsonObject {
+  return { id, type: kind, [kind]: { name, [inputKey(kind)]: input } };
 }
 
 /** The id that a tool's result will name; one of our own where the backend gave none. `id` is the exchange's. */

@@ -23,8 +23,13 @@ const NO_ANSWER: ReadonlyMap<unknown, string> = new Map([
 export function failureOf(response: JsonObject): ErrorFacts | undefined {
   const text = NO_ANSWER.get(response.status);
   if (text !== undefined) return errorOr(response, text);
-  // Gateways exist that answer 200 with an error alone.
-  return response.output === undefined && response.error ? errorOr(response, "The backend reported an error without a text.") : undefined;
+  return hasErrorAlone(response) ? errorOr(response, "The backend reported an error without a text.") : undefined;
+}
+
+/** Gateways exist that answer 200 with an error alone, some of them in a response that is complete and empty. */
+function hasErrorAlone({ output, error }: JsonObject): boolean {
+  const isEmpty = output === undefined || output === null || (Array.isArray(output) && output.length === 0);
+  return isEmpty && (isObject(error) ? Object.values(error).some((value) => value !== null && value !== "") : Boolean(error));
 }
 
 /** What the holder says of its error, else this text. */

@@ -1,5 +1,6 @@
-import { type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
+import { isObject, type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
 import { chatLogprobs } from "./logprobs.ts";
+import { saidInput, saidText } from "./said.ts";
 
 /** Messages of the output, all their parts joined. */
 export type Messages = {
@@ -16,15 +17,26 @@ export function readMessages(items: readonly JsonObject[], offset: number, withL
   let refusal = "";
   const annotations: (readonly JsonObject[])[] = [];
   const logprobs: (readonly JsonObject[])[] = [];
-  for (const part of items.filter((item) => item.type === "message").flatMap<JsonObject>((item) => objectsOf(item.content))) {
-    if (part.type === "refusal") refusal += textOf(part.refusal) ?? "";
-    if (part.type !== "output_text") continue;
+  for (const part of items.filter((item) => item.type === "message").flatMap(partsOf)) {
+    if (part.type === "refusal") refusal += saidText(part.refusal);
+    if (!isText(part)) continue;
     const before = offset + text.length;
     annotations.push(objectsOf(part.annotations).flatMap<JsonObject>((annotation) => chatAnnotation(annotation, before) ?? []));
     if (withLogprobs) logprobs.push(chatLogprobs(part.logprobs));
-    text += textOf(part.text) ?? "";
+    text += saidText(part.text);
   }
   return { text, refusal, annotations: annotations.flat(), logprobs: logprobs.flat() };
+}
+
+/** Near-miss backends send a text in the place of the parts, or of one. */
+function partsOf({ content }: JsonObject): readonly JsonObject[] {
+  const parts: readonly unknown[] = Array.isArray(content) ? content : [content];
+  return parts.flatMap((part) => (typeof part === "string" ? [{ type: "output_text", text: part }] : isObject(part) ? [part] : []));
+}
+
+/** `text` is Chat's word for it, which near-miss backends use. */
+export function isText({ type }: JsonObject): boolean {
+  return type === "output_text" || type === "text";
 }
 
 /**
@@ -71,7 +83,7 @@ export function readCall(item: JsonObject): Call | undefined {
   const kind = CALL_KINDS.get(item.type);
   if (kind === undefined) return undefined;
   const input = kind === "function" ? item.arguments : item.input;
-  return { kind, id: textOf(item.call_id), name: textOf(item.name), input: textOf(input) ?? "" };
+  return { kind, id: textOf(item.call_id), name: textOf(item.name), input: saidInput(input) };
 }
 
 /** The name under which Chat carries what a call says. */

@@ -1,21 +1,23 @@
 import type { JsonObject } from "../../dialects/shared.ts";
 
-/** How an event names the item that it is about. */
-export type Place = { readonly index: number | undefined; readonly id: string | undefined };
+/** How an event names the item that it is about, and the part of a message. */
+export type Place = { readonly index: number | undefined; readonly id: string | undefined; readonly part: number | undefined };
 
 /** Ids are some fifty characters long, encrypted ones some hundreds; a longer one is not kept, and its item is found by its index. */
 export const ITEM_ID_CHARACTERS_MAX = 1_024;
 
 export function placeOf(event: JsonObject): Place {
-  return { index: indexOf(event.output_index), id: idOf(event.item_id) };
+  return { index: indexOf(event.output_index), id: idOf(event.item_id), part: indexOf(event.content_index) };
 }
 
 /** For events that bring the item itself. */
 export function placeOfItem(outputIndex: unknown, item: JsonObject): Place {
-  return { index: indexOf(outputIndex), id: idOf(item.id) };
+  return { index: indexOf(outputIndex), id: idOf(item.id), part: undefined };
 }
 
+/** Backends exist that write the number as a text. */
 function indexOf(value: unknown): number | undefined {
+  if (typeof value === "string" && /^\d{1,9}$/.test(value)) return Number(value);
   return typeof value === "number" ? value : undefined;
 }
 

@@ -4,7 +4,7 @@ import { chatAnnotation, readMessages } from "./items.ts";
 import { chatLogprobs } from "./logprobs.ts";
 import { createPlaces, type Place } from "./places.ts";
 import type { Chunks } from "./stream-chunks.ts";
-import { createTextProgress, give, missing, missingOfPart, type PartEnd, type TextProgress } from "./text-progress.ts";
+import { createTextProgress, give, giveOfPart, missing, missingOfPart, type PartEnd, type TextProgress } from "./text-progress.ts";
 
 /** What has been given of one message. */
 type MessageState = {
@@ -84,15 +84,14 @@ export function createMessageStream(chunks: Chunks, withLogprobs: boolean): Mess
       if (text === "") return NOTHING;
       const state = open(place);
       beginPart(state, kind);
-      give(state[kind].whole, text);
-      give(state[kind].part, text);
+      giveOfPart(state[kind], place.part, text);
       return [chunkOf(kind, text, logprobsOf(logprobs))];
     },
     partEnd(place, kind, saidBy, text, logprobs) {
       const state = find(place) ?? add(place);
       if (state.isOver) return NOTHING;
       const isWhole = state[kind].part.length === 0;
-      const rest = missingOfPart(state[kind], saidBy, text);
+      const rest = missingOfPart(state[kind], place.part, saidBy, text);
       if (rest === "") return NOTHING;
       if (isWhole) beginPart(state, kind);
       give(state[kind].whole, rest);

@@ -3,9 +3,11 @@ import { isObject, type JsonObject, objectsOf, parseObject, textOf } from "../..
 import { BROKEN_JSON, isBrokenJson } from "../broken-json.ts";
 import type { ErrorFacts } from "../errors.ts";
 import type { AnswerContext, StreamTranslation } from "../translation.ts";
+import { NO_OUTPUT } from "./answer.ts";
 import { errorOr, failureOf, finishReason } from "./finish.ts";
-import { type CallKind, readCall } from "./items.ts";
-import { placeOf, placeOfItem } from "./places.ts";
+import { type Call, type CallKind, isText, readCall } from "./items.ts";
+import { type Place, placeOf, placeOfItem } from "./places.ts";
+import { saidInput, saidText } from "./said.ts";
 import { createCallStream } from "./stream-calls.ts";
 import { createChunks, errorPayload } from "./stream-chunks.ts";
 import { createMessageStream } from "./stream-messages.ts";
@@ -52,12 +54,12 @@ export function createStream(context: AnswerContext): StreamTranslation {
   const inputDelta =
     (kind: CallKind): Handler =>
     (event) =>
-      calls.delta(placeOf(event), kind, textOf(event.delta) ?? "");
+      calls.delta(placeOf(event), kind, saidInput(event.delta));
   const partEnd: Handler = (event) => {
     const { part } = event;
     if (!isObject(part)) return NOTHING;
-    if (part.type === "refusal") return messages.partEnd(placeOf(event), "refusal", "part", textOf(part.refusal) ?? "", undefined);
-    return part.type === "output_text" ? messages.partEnd(placeOf(event), "text", "part", textOf(part.text) ?? "", part.logprobs) : NOTHING;
+    if (part.type === "refusal") return messages.partEnd(placeOf(event), "refusal", "part", saidText(part.refusal), undefined);
+    return isText(part) ? messages.partEnd(placeOf(event), "text", "part", saidText(part.text), part.logprobs) : NOTHING;
   };
 
   const end = (event: JsonObject, isIncomplete: boolean): readonly Payload[] => {
@@ -65,32 +67,37 @@ export function createStream(context: AnswerContext): StreamTranslation {
     chunks.begin(response);
     const failure = isIncomplete ? undefined : failureOf(response);
     if (failure !== undefined) return fail(failure);
+    const isCut = isIncomplete || response.status === "incomplete";
+    const isSilent = messages.count() === 0 && !calls.hasTold() && !calls.hasNameless();
+    if (!isCut && isSilent && !Array.isArray(response.output)) return fail(serverError("bad_gateway", NO_OUTPUT));
     const items = objectsOf(response.output).map((item, index) => [placeOfItem(index, item), item] as const);
     const payloads = [...messages.answerEnd(items.filter(([, item]) => item.type === "message"))];
+    const called: (readonly [Place, Call])[] = [];
     for (const [place, item] of items) {
       const call = readCall(item);
-      if (call !== undefined) payloads.push(...calls.answerEnd(place, call));
+      if (call !== undefined) called.push([place, call]);
       else if (item.type !== "message") calls.ignore(place);
-      if (calls.count() > STREAM_ITEMS_MAX) return [...chunks.role(), ...payloads, ...fail(TOO_MANY_ITEMS)];
     }
-    const isCut = isIncomplete || response.status === "incomplete";
+    for (const payload of [...calls.answerEnd(called), ...calls.rest()]) payloads.push(payload);
+    if (calls.count() > STREAM_ITEMS_MAX) return [...chunks.role(), ...payloads, ...fail(TOO_MANY_ITEMS)];
     if (calls.hasNameless() && !isCut) return [...chunks.role(), ...payloads, ...fail(NAMELESS_CALL)];
+    if (calls.hasLost() && !isCut) return [...chunks.role(), ...payloads, ...fail(LOST_INPUT)];
     isOver = true;
     const reason = finishReason(response, isCut, calls.hasTold());
     return [...chunks.role(), ...payloads, ...chunks.end(reason, chatUsage(response.usage), textOf(response.service_tier))];
   };
 
   const output: Readonly<Record<string, Handler>> = {
-    "response.output_text.delta": (event) => messages.delta(placeOf(event), "text", textOf(event.delta) ?? "", event.logprobs),
-    "response.output_text.done": (event) => messages.partEnd(placeOf(event), "text", "text", textOf(event.text) ?? "", event.logprobs),
+    "response.output_text.delta": (event) => messages.delta(placeOf(event), "text", saidText(event.delta), event.logprobs),
+    "response.output_text.done": (event) => messages.partEnd(placeOf(event), "text", "text", saidText(event.text), event.logprobs),
     "response.output_text.annotation.added": (event) => messages.annotation(placeOf(event), event.annotation),
-    "response.refusal.delta": (event) => messages.delta(placeOf(event), "refusal", textOf(event.delta) ?? "", undefined),
-    "response.refusal.done": (event) => messages.partEnd(placeOf(event), "refusal", "text", textOf(event.refusal) ?? "", undefined),
+    "response.refusal.delta": (event) => messages.delta(placeOf(event), "refusal", saidText(event.delta), undefined),
+    "response.refusal.done": (event) => messages.partEnd(placeOf(event), "refusal", "text", saidText(event.refusal), undefined),
     "response.content_part.done": partEnd,
     "response.function_call_arguments.delta": inputDelta("function"),
-    "response.function_call_arguments.done": (event) => calls.inputEnd(placeOf(event), "function", textOf(event.arguments) ?? ""),
+    "response.function_call_arguments.done": (event) => calls.inputEnd(placeOf(event), "function", saidInput(event.arguments)),
     "response.custom_tool_call_input.delta": inputDelta("custom"),
-    "response.custom_tool_call_input.done": (event) => calls.inputEnd(placeOf(event), "custom", textOf(event.input) ?? ""),
+    "response.custom_tool_call_input.done": (event) => calls.inputEnd(placeOf(event), "custom", saidInput(event.input)),
     "response.output_item.added": itemBegin,
     "response.output_item.done": itemEnd,
   };
@@ -144,4 +151,5 @@ function serverError(code: string, message: string): ErrorFacts {
 const CUT = serverError("stream_incomplete", "The backend's stream ended before the response was complete.");
 const BROKEN = serverError("stream_malformed", BROKEN_JSON);
 const TOO_MANY_ITEMS = serverError("too_many_items", `The backend's response has more than ${STREAM_ITEMS_MAX} items.`);
+const LOST_INPUT = serverError("lost_tool_input", "The backend sent a tool call's input before its name, and did not repeat it.");
 const NAMELESS_CALL = serverError("nameless_tool_call", "The backend's response has a tool call without a name.");

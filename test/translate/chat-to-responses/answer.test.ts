@@ -92,6 +92,24 @@ const OUTPUTS: readonly (readonly [string, readonly unknown[], JsonObject])[] = 
   ["a text and a refusal", [message(text("Well."), { type: "refusal", refusal: "No." })], { content: "Well.", refusal: "No." }],
   ["nothing", [], { content: "", refusal: null }],
   ["calls alone", [functionCall("a", "1")], { content: null, refusal: null }],
+  ["a content that is a text", [{ type: "message", content: "Hi" }], { content: "Hi" }],
+  ["parts that are texts, or are named as in Chat", [{ type: "message", content: ["a", { type: "text", text: "b" }] }], { content: "ab" }],
+  [
+    "arguments that are an object",
+    [{ type: "function_call", call_id: "c", name: "f", arguments: { x: 1 } }],
+    { tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: '{"x":1}' } }] },
+  ],
+  [
+    "calls that all have the same id",
+    ["f", "g", "h"].map((name) => ({ ...functionCall(name, name), call_id: "a" })),
+    {
+      tool_calls: [
+        { id: "a", type: "function", function: { name: "f", arguments: "f" } },
+        { id: "a_2", type: "function", function: { name: "g", arguments: "g" } },
+        { id: "a_3", type: "function", function: { name: "h", arguments: "h" } },
+      ],
+    },
+  ],
   ["what is no item", [null, "x", 5, { type: "unknown" }, { type: "message" }, message(text("a"), { type: "image" })], { content: "a" }],
 ];
 
@@ -231,6 +249,8 @@ const FAILURES: readonly (readonly [string, JsonObject, number, JsonObject])[] =
   ["queued", response([], { status: "queued" }), 500, { message: expect.stringContaining("not begun") }],
   ["in progress", response([], { status: "in_progress" }), 500, { message: expect.stringContaining("not complete") }],
   ["an error alone", { error: { message: "Insufficient credits", code: 402 } }, 402, { message: "Insufficient credits", code: 402 }],
+  ["complete and empty, with an error", response([], { error: { message: "Out of memory" } }), 500, { message: "Out of memory" }],
+  ["complete without an output, with an error", { status: "completed", output: null, error: { message: "No" } }, 500, { message: "No" }],
   ["no response", { choices: [] }, 502, { message: expect.stringContaining("'output'"), type: "server_error" }],
   [
     "a call without a name",

@@ -205,9 +205,9 @@ const ROWS: readonly (readonly [string, readonly Payload[], readonly unknown[]])
     [told(0, "a"), piece(0, "{}")],
   ],
   [
-    "a call that begins late has its input from the end",
+    "a call that begins late",
     [argumentsDelta(0, "{"), added(0, callItem("a")), argumentsDelta(0, "}"), argumentsDone(0, "{}")],
-    [told(0, "a"), piece(0, "{}")],
+    [told(0, "a"), piece(0, "{"), piece(0, "}")],
   ],
   [
     "a call that begins without a name",
@@ -338,7 +338,7 @@ const ROWS: readonly (readonly [string, readonly Payload[], readonly unknown[]])
       { event: "response.output_text.delta", data: '{"type":5}' },
       event("response.output_item.added", { output_index: 0, item: null }),
       event("response.content_part.done", { output_index: 0 }),
-      event("response.output_text.delta", { delta: { text: "a" } }),
+      event("response.output_text.delta", { delta: { other: "a" } }),
     ],
     [],
   ],
