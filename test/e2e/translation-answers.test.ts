@@ -73,7 +73,7 @@ const ERRORS: Readonly<Record<string, ErrorCase>> = {
     error: plain("no healthy upstream", "server_error"),
   },
   nothing: { status: 500, body: "", error: plain("the backend answered 500 and said nothing", "server_error") },
-  "JSON that says nothing": { status: 400, body: "{}", error: plain("{}", "invalid_request_error") },
+  "JSON that says nothing": { status: 400, body: "{}", error: plain("the backend answered 400 and said nothing", "invalid_request_error") },
   "a status of its own": { status: 529, body: '{"error":{"message":"Overloaded"}}', error: plain("Overloaded", "server_error") },
 };
 
