@@ -9,7 +9,8 @@ export type Reloaded = ChangedSettings & {
 
 /** The same in one sentence. */
 export function reloadedText({ file, isGone, applied, atNextStart }: Reloaded): string {
-  const now = applied.length === 0 ? "nothing that can change while it runs has changed" : `${applied.join(", ")} changed`;
+  const none = atNextStart.length === 0 ? "nothing has changed" : "nothing that can change while it runs has changed";
+  const now = applied.length === 0 ? none : `${applied.join(", ")} changed`;
   const later = atNextStart.length === 0 ? "" : `; at the next start: ${atNextStart.join(", ")}`;
   return `${isGone ? `${file} is gone` : `read ${file} again`}: ${now}${later}`;
 }

@@ -1,24 +1,21 @@
 import { SETTING_ROWS } from "../config/schema.ts";
 import type { Settings } from "../config/settings.ts";
 import { type InputError, isInputError } from "../core/errors.ts";
-import type { FaultproxyEvent } from "../core/event.ts";
 import { DRAIN_MS_MAX } from "../core/limits.ts";
-import type { Ports } from "../core/ports.ts";
 import type { ProviderName } from "../core/provider.ts";
-import { NO_RULES, type Rules } from "../core/rule.ts";
+import type { Rules } from "../core/rule.ts";
 import type { Engine } from "../engines/engine.ts";
 import { SERVE_ENGINE } from "../engines/serve/index.ts";
 import { createWireEngine } from "../engines/wire/index.ts";
 import { createPipeline } from "../pipeline/run.ts";
-import { applyCommand } from "../rules/apply.ts";
-import { type Command, parseCommand } from "../rules/language.ts";
-import { needsRawSockets } from "../rules/raw-sockets.ts";
 import { createSimulator } from "../simulator/simulator.ts";
 import { type ChangedSettings, changedSettings } from "./changed-settings.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
+import { createExchangeCounts, type ExchangeCounts } from "./exchange-counts.ts";
 import { openListeners } from "./listeners.ts";
 import type { Scheme } from "./origin.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
+import { createRunningRules, type RunningRules } from "./running-rules.ts";
 import { type Targets, targetsOf } from "./targets.ts";
 import { serverCertificate } from "./tls-identity.ts";
 import { withoutContentCoding } from "./without-content-coding.ts";
@@ -40,9 +37,8 @@ export type Daemon = {
   /** Other settings in place of those that it runs by, as far as that can be done while it runs. Exchanges keep those that they began with. */
   readonly reconfigure: (settings: Settings) => ChangedSettings | InputError;
   readonly rules: () => Rules;
-  /** Reads and performs one command. `quit` and `list` change nothing; the caller acts on them. A mistake changes nothing. */
-  readonly command: (text: string) => { readonly command: Command; readonly rules: Rules } | InputError;
-  readonly counts: () => { readonly requests: number; readonly injections: number; readonly running: number };
+  readonly command: RunningRules["command"];
+  readonly counts: ExchangeCounts["now"];
   readonly events: EventLog;
   /** No new requests; running ones get up to DRAIN_MS_MAX, or are broken off, also later. Resolves when it is over. */
   readonly stop: (breakOff: boolean) => Promise<void>;
@@ -75,53 +71,27 @@ export async function startDaemon(
   const scheme = certificate === undefined ? "http" : "https";
   const seed = settings.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   const events = createEventLog();
-  let rules: Rules = NO_RULES;
-  let requests = 0;
-  let injections = 0;
-  let running = 0;
+  const counts = createExchangeCounts();
+  const rules = createRunningRules(engine.wire !== undefined);
+  const started = settings.mode === undefined ? undefined : rules.command(settings.mode);
+  if (isInputError(started)) return started;
 
-  const command: Daemon["command"] = (text) => {
-    const parsed = parseCommand(text);
-    if (isInputError(parsed)) return parsed;
-    const impossible = engine.wire === undefined ? needsRawSockets(parsed) : undefined;
-    if (impossible !== undefined) return impossible;
-    const next = applyCommand(rules, parsed, REAL_CLOCK.monotonicMs());
-    if (isInputError(next)) return next;
-    rules = next;
-    return { command: parsed, rules };
-  };
-  if (settings.mode !== undefined) {
-    const started = command(settings.mode);
-    if (isInputError(started)) return started;
-  }
-
-  const pipelineOf = (current: Settings, targets: Targets, forward: Engine["forward"]) => {
-    const ports: Ports = {
+  const pipelineOf = (now: Settings, of: Targets, forward: Engine["forward"]) =>
+    createPipeline({
       clock: REAL_CLOCK,
       seed,
-      defaultProvider: current.defaultProvider,
-      targets,
-      rules: {
-        get: () => rules,
-        set: (next) => {
-          rules = next;
-        },
-      },
+      defaultProvider: now.defaultProvider,
+      targets: of,
+      rules,
       forward,
       wire: engine.wire,
-      simulate: createSimulator({ ...current, scheme }, REAL_CLOCK),
+      simulate: createSimulator({ ...now, scheme }, REAL_CLOCK),
       withoutContentCoding,
-      record(event: FaultproxyEvent) {
-        if (event.type === "decision" && event.injected) injections++;
-        if (event.type === "exchange") {
-          running--;
-          injections -= event.skipped.length;
-        }
+      record(event) {
+        counts.note(event);
         events.add(event);
       },
-    };
-    return createPipeline(ports);
-  };
+    });
   let current = settings;
   let targets = firstTargets;
   let pipeline = pipelineOf(current, targets, engine.forward);
@@ -145,9 +115,9 @@ export async function startDaemon(
     settings,
     environment,
     certificate,
-    nextId: () => ++requests,
+    nextId: counts.nextId,
     handle(received) {
-      running++;
+      counts.begun();
       return pipeline(received);
     },
   });
@@ -170,9 +140,9 @@ export async function startDaemon(
     providerPorts,
     targets: () => targets,
     reconfigure,
-    rules: () => rules,
-    command,
-    counts: () => ({ requests, injections, running }),
+    rules: rules.get,
+    command: rules.command,
+    counts: counts.now,
     events,
     async stop(breakOff) {
       drained ??= drain();

@@ -7,8 +7,15 @@ const KEPT: RequestOptions = { systemMessages: "input" };
 
 /** One translation behind another: from the client of the first to the target of the second, by the dialect between them. */
 export function through(first: Translation, second: Translation): Translation {
+  /** What the first made of requests whose answers are not there yet, so that it is not made again. */
+  const made = new WeakMap<JsonObject, ReturnType<Translation["request"]>>();
+  const firstRequest = (json: JsonObject) => {
+    const request = made.get(json) ?? first.request(json, KEPT);
+    made.set(json, request);
+    return request;
+  };
   const between = (json: JsonObject): JsonObject => {
-    const request = first.request(json, KEPT);
+    const request = firstRequest(json);
     return request.kind === "request" ? request.body : {};
   };
   const inner = (context: AnswerContext): AnswerContext => ({ ...context, request: between(context.request) });
@@ -16,7 +23,7 @@ export function through(first: Translation, second: Translation): Translation {
     client: first.client,
     target: second.target,
     request(json, options) {
-      const one = first.request(json, KEPT);
+      const one = firstRequest(json);
       if (one.kind === "mistake") return one;
       const two = second.request(one.body, options);
       return two.kind === "mistake" ? two : { ...two, dropped: [...new Set([...one.dropped, ...two.dropped])] };

@@ -356,7 +356,7 @@ def until(what):
     return what in seen
 until(b"Quit")
 os.kill(pid, signal.SIGHUP)
-print("read again:", until(b"again: nothing that can change"), flush=True)
+print("read again:", until(b"again: nothing has changed"), flush=True)
 os.close(terminal)
 end = time.time() + 5
 while time.time() < end:

@@ -41,6 +41,10 @@ http { access_log off; ${temporary} server { listen 127.0.0.1:${port} ssl; ssl_p
   location / { ${to === undefined ? answer : onward} } } }\n`,
   );
   const server = Bun.spawn(["nginx", "-p", folder, "-c", file], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+  return serverOf(server, port, () => rmSync(folder, { recursive: true, force: true }));
+}
+
+async function serverOf(server: Bun.Subprocess, port: number, cleanUp = () => {}): Promise<CertificateServer> {
   await reachable(port);
   return {
     port,
@@ -48,7 +52,7 @@ http { access_log off; ${temporary} server { listen 127.0.0.1:${port} ssl; ssl_p
     async stop() {
       server.kill();
       await server.exited;
-      rmSync(folder, { recursive: true, force: true });
+      cleanUp();
     },
   };
 }
@@ -63,15 +67,7 @@ export async function startOpenssl({ made, version }: Omit<Options, "to">): Prom
     stdout: "ignore",
     stderr: "ignore",
   });
-  await reachable(port);
-  return {
-    port,
-    url: `https://localhost:${port}`,
-    async stop() {
-      server.kill();
-      await server.exited;
-    },
-  };
+  return serverOf(server, port);
 }
 
 /** A server that lets everybody in and writes down who came, by connection. */
