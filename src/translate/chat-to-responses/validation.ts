@@ -1,14 +1,9 @@
 import { isObject, type JsonObject } from "../../dialects/shared.ts";
+import { isTooDeep, NESTING_LEVELS_MAX, TEXT_CHARACTERS_MAX } from "../limits.ts";
 import type { Findings } from "./findings.ts";
 
 /** Gives the value where it is of the kind asked for; otherwise writes down the mistake, in OpenAI's words, and gives undefined. */
 export type Check<T> = (value: unknown, param: string, findings: Findings) => T | undefined;
-
-/** More than twice the context of any model; OpenAI's own limit is 10,485,760 characters. */
-export const MESSAGE_TEXT_CHARACTERS_MAX = 8 * 1024 * 1024;
-
-/** Deeper than any schema. A value that is nested tens of thousands deep can be read but not be written as JSON again. */
-export const NESTING_DEPTH_MAX = 256;
 
 /** A wrong value is repeated to the client as far as this. */
 const QUOTED_CHARACTERS_MAX = 100;
@@ -37,11 +32,11 @@ export const filledText: Check<string> = (value, param, findings) =>
 
 /** A text of the conversation, of bounded length. */
 export const messageText: Check<string> = (value, param, findings) => {
-  if (typeof value !== "string" || value.length <= MESSAGE_TEXT_CHARACTERS_MAX) return text(value, param, findings);
+  if (typeof value !== "string" || value.length <= TEXT_CHARACTERS_MAX) return text(value, param, findings);
   return findings.wrong(
     "string_above_max_length",
     param,
-    `Invalid '${param}': string too long. Expected a string with maximum length ${MESSAGE_TEXT_CHARACTERS_MAX}, but got a string with length ${value.length} instead.`,
+    `Invalid '${param}': string too long. Expected a string with maximum length ${TEXT_CHARACTERS_MAX}, but got a string with length ${value.length} instead.`,
   );
 };
 
@@ -67,7 +62,7 @@ export const object: Check<JsonObject> = (value, param, findings) =>
 export const keptObject: Check<JsonObject> = (value, param, findings) => {
   const found = object(value, param, findings);
   if (found === undefined || !isTooDeep(found)) return found;
-  return findings.wrong("invalid_value", param, `Invalid '${param}': it is nested deeper than ${NESTING_DEPTH_MAX} levels.`);
+  return findings.wrong("invalid_value", param, `Invalid '${param}': it is nested deeper than ${NESTING_LEVELS_MAX} levels.`);
 };
 
 /** `of` is what the elements are: `objects`, `strings`. */
@@ -122,16 +117,6 @@ function kindOf(value: unknown): string {
 
 function quoted(value: string): string {
   return value.length <= QUOTED_CHARACTERS_MAX ? value : `${value.slice(0, QUOTED_CHARACTERS_MAX)}…`;
-}
-
-/** Goes level by level: a recursion would meet the same end as the writing of the JSON. */
-function isTooDeep(root: JsonObject): boolean {
-  let level: readonly object[] = [root];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth === NESTING_DEPTH_MAX) return true;
-    level = level.flatMap((holder) => Object.values(holder).filter((member) => typeof member === "object" && member !== null));
-  }
-  return false;
 }
 
 /** Names the keys that nothing is made of, unless their value says nothing. `prefix` is the place without numbers: `messages`. */

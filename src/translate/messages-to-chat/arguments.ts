@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from "../../dialects/shared.ts";
-import { isTooDeep } from "./values.ts";
+import { isTooDeep } from "../limits.ts";
 
 /** The one key of an input that could not be read. */
 export const UNREADABLE_ARGUMENTS = "unreadable_arguments";

@@ -1,5 +1,5 @@
 import { countOf, isObject, type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
-import { isTooDeep } from "./values.ts";
+import { isTooDeep } from "../limits.ts";
 
 /** What a message, or the delta of a chunk, brings. Texts are empty where there is nothing. */
 export type Pieces = {

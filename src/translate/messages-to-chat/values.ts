@@ -1,4 +1,5 @@
 import { isObject, type JsonObject } from "../../dialects/shared.ts";
+import { isTooDeep, TEXT_CHARACTERS_MAX } from "../limits.ts";
 import type { Notes } from "./notes.ts";
 
 /**
@@ -28,25 +29,12 @@ export function required<T>(notes: Notes, value: unknown, place: string, kind: K
   return optional(notes, value, place, kind);
 }
 
-/** More than twice the context of any model: a million tokens are some four million characters. */
-export const TEXT_CHARACTERS_MAX = 8 * 1024 * 1024;
-
 /** A text for the model; empty where something is wrong with it. */
 export function requiredText(notes: Notes, value: unknown, place: string): string {
   const text = required(notes, value, place, STRING) ?? "";
   if (text.length <= TEXT_CHARACTERS_MAX) return text;
   notes.wrong(place, `String should have at most ${TEXT_CHARACTERS_MAX} characters`, "string_above_max_length");
   return "";
-}
-
-/** Far deeper than any schema or input is nested; `JSON.stringify` runs out of stack some ten thousand levels down. */
-const LEVELS_MAX = 512;
-
-export function isTooDeep(value: unknown, levels = LEVELS_MAX): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (levels === 0) return true;
-  for (const member of Object.values(value)) if (isTooDeep(member, levels - 1)) return true;
-  return false;
 }
 
 /** JSON of the client's own making, such as a schema, that goes on as it is. */

@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from "../../dialects/shared.ts";
+import { isTooDeep, NESTING_LEVELS_MAX, TEXT_CHARACTERS_MAX } from "../limits.ts";
 import type { RequestMistake } from "../translation.ts";
-import { DEPTH_MAX, isDeeperThan, TEXT_CHARACTERS_MAX } from "./limits.ts";
 
 /** Found one after the other; the first one is what the client is told. */
 export type Mistakes = Generator<RequestMistake, void, void>;
@@ -56,7 +56,7 @@ export function* lengthMistakes(text: string, param: string): Mistakes {
 }
 
 export function* depthMistakes(value: unknown, param: string): Mistakes {
-  if (isDeeperThan(value, DEPTH_MAX)) yield mistake(param, "invalid_value", `Invalid '${param}': nested deeper than ${DEPTH_MAX} levels.`);
+  if (isTooDeep(value)) yield mistake(param, "invalid_value", `Invalid '${param}': nested deeper than ${NESTING_LEVELS_MAX} levels.`);
 }
 
 const TYPES = {

@@ -1,5 +1,5 @@
 import { countOf, isObject, type JsonObject, objectsOf, textOf, textsOf } from "../../dialects/shared.ts";
-import { DEPTH_MAX, isDeeperThan } from "./limits.ts";
+import { isTooDeep } from "../limits.ts";
 
 /** What a message of a whole answer, or a delta of a streamed one, brings: the two have the same keys. */
 export type Brought = {
@@ -106,5 +106,5 @@ function legacyCall(call: unknown): readonly CallPiece[] {
 /** Arguments are a text in JSON; some servers send the JSON itself. */
 function textValue(value: unknown): string {
   if (typeof value === "string") return value;
-  return isObject(value) && !isDeeperThan(value, DEPTH_MAX) ? JSON.stringify(value) : "";
+  return isObject(value) && !isTooDeep(value) ? JSON.stringify(value) : "";
 }

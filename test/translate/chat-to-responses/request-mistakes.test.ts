@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { JsonObject } from "../../../src/dialects/shared.ts";
-import { MESSAGE_TEXT_CHARACTERS_MAX, NESTING_DEPTH_MAX } from "../../../src/translate/chat-to-responses/validation.ts";
+import { NESTING_LEVELS_MAX, TEXT_CHARACTERS_MAX } from "../../../src/translate/limits.ts";
 import { asking, HELLO, mistakeOf } from "./helpers.ts";
 
 const invalidType = (param: string, expected: string, got: string) =>
@@ -229,7 +229,7 @@ test.each(PARAMETERS)("parameters: %j", (parameters, [param, code, message]) => 
   expect(mistakeOf(asking(parameters))).toEqual({ kind: "mistake", status: 400, param, code, message: expected });
 });
 
-const LONG = "a".repeat(MESSAGE_TEXT_CHARACTERS_MAX + 1);
+const LONG = "a".repeat(TEXT_CHARACTERS_MAX + 1);
 
 test.each([
   ["messages[0].content", { messages: [{ role: "user", content: LONG }] }],
@@ -250,7 +250,7 @@ test.each([
 });
 
 test("a text of the greatest length is none too long", () => {
-  const content = "a".repeat(MESSAGE_TEXT_CHARACTERS_MAX);
+  const content = "a".repeat(TEXT_CHARACTERS_MAX);
   expect(() => mistakeOf({ messages: [{ role: "user", content }] })).toThrow("no mistake");
 });
 
@@ -266,7 +266,7 @@ test.each([
   ["metadata", (metadata: JsonObject) => ({ metadata })],
 ] as const)("%s that could not be written as JSON again", (param, parametersOf) => {
   expect(mistakeOf(asking(parametersOf(nested(100_000))))).toMatchObject({ status: 400, param, code: "invalid_value" });
-  expect(() => mistakeOf(asking(parametersOf(nested(NESTING_DEPTH_MAX))))).toThrow("no mistake");
+  expect(() => mistakeOf(asking(parametersOf(nested(NESTING_LEVELS_MAX))))).toThrow("no mistake");
 });
 
 test("a wrong value is repeated as far as it helps", () => {
