@@ -9,6 +9,8 @@ export const FACTS: RequestFacts = {
   model: "gpt-4o",
   stream: false,
   session: undefined,
+  user: undefined,
+  inputCharacters: 40,
   inputTokens: 10,
   outputTokensMax: undefined,
   tools: [],

@@ -63,6 +63,10 @@ export type RequestFacts = {
   readonly stream: boolean;
   /** The conversation, where the client names one. */
   readonly session: string | undefined;
+  /** The end user, as the client names one to the provider; without what names only a session. */
+  readonly user: string | undefined;
+  /** All text for the model. */
+  readonly inputCharacters: number;
   /** Estimated from the text, four characters a token. */
   readonly inputTokens: number;
   /** The output limit that the request sets. */

@@ -7,8 +7,8 @@ import {
   type Budget,
   countOf,
   createBudget,
-  estimateTokens,
   factsFromPath,
+  inputSize,
   isObject,
   type JsonObject,
   objectsOf,
@@ -45,7 +45,8 @@ function readFacts(json: unknown): RequestFacts {
     model: textOf(json.model),
     stream: json.stream === true,
     session: sessionOf(json.metadata),
-    inputTokens: estimateTokens(json.system, turns, json.tools),
+    user: userOf(json.metadata),
+    ...inputSize(json.system, turns, json.tools),
     outputTokensMax: countOf(json.max_tokens),
     tools: textsOf(objectsOf(json.tools).map((tool) => tool.name)),
     prompt: turnText(turns.findLast(({ role, content }) => role === "user" && turnText(content) !== "")?.content),
@@ -61,6 +62,15 @@ function sessionOf(metadata: unknown): string | undefined {
   if (userId === undefined) return undefined;
   const named = textOf(parseObject(userId)?.session_id);
   return named ?? textOf(/(?:^|_)session_([^"]+)$/.exec(userId)?.[1]);
+}
+
+/** What Claude Code sends as the user's id without its session: else each conversation were a user of its own. */
+function userOf(metadata: unknown): string | undefined {
+  const userId = isObject(metadata) ? textOf(metadata.user_id) : undefined;
+  if (userId === undefined) return undefined;
+  const named = parseObject(userId);
+  if (named?.session_id !== undefined) return textOf(named.account_uuid) ?? textOf(named.device_id);
+  return textOf(userId.replace(/(?:^|_)session_[^"]+$/, ""));
 }
 
 function bringsOutput(event: JsonObject | undefined): boolean {

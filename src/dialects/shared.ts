@@ -77,9 +77,10 @@ const NOT_TEXT: ReadonlySet<string> = new Set([
 /** Deeper nesting than any request has; keeps a hostile one from using up the stack. */
 const DEPTH_MAX = 64;
 
-/** An estimate of the tokens in all text below these values, four characters a token. */
-export function estimateTokens(...values: readonly unknown[]): number {
-  return Math.ceil(values.reduce<number>((sum, value) => sum + characters(value, 0), 0) / CHARACTERS_PER_TOKEN);
+/** The size of all text below these values, and what it comes to at four characters a token. */
+export function inputSize(...values: readonly unknown[]): Pick<RequestFacts, "inputCharacters" | "inputTokens"> {
+  const inputCharacters = values.reduce<number>((sum, value) => sum + characters(value, 0), 0);
+  return { inputCharacters, inputTokens: Math.ceil(inputCharacters / CHARACTERS_PER_TOKEN) };
 }
 
 function characters(value: unknown, depth: number): number {
@@ -106,6 +107,8 @@ export function factsFromPath(model: string | undefined, stream: boolean, usageI
     model,
     stream,
     session: undefined,
+    user: undefined,
+    inputCharacters: 0,
     inputTokens: 0,
     outputTokensMax: undefined,
     tools: [],
@@ -125,6 +128,11 @@ export function openaiSession(json: JsonObject): string | undefined {
     (isObject(metadata) ? textOf(metadata.session_id) : undefined) ??
     textOf(json.user)
   );
+}
+
+/** The end user as OpenAI's two APIs name it: `user` of old, for which `safety_identifier` came. */
+export function openaiUser(json: JsonObject): string | undefined {
+  return textOf(json.safety_identifier) ?? textOf(json.user);
 }
 
 /** A text in the pieces that a stream brings: words with the space before them. */

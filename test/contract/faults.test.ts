@@ -89,6 +89,8 @@ function contextOf(of: Case, stream: boolean, parameters: Parameters): FaultCont
       model: "some-model-1",
       stream,
       session: undefined,
+      user: undefined,
+      inputCharacters: 48,
       inputTokens: 12,
       outputTokensMax: undefined,
       tools: ["search_the_web"],

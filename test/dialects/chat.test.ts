@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ChatCompletion, ChatCompletionChunk } from "openai/resources/chat/completions";
 import { chat } from "../../src/dialects/chat.ts";
+import { responses } from "../../src/dialects/responses.ts";
 import {
   ANSWERS,
   type AnswerName,
@@ -128,7 +129,9 @@ describe("Chat Completions requests", () => {
       model: "gpt-4o",
       stream: true,
       session: undefined,
+      user: undefined,
       // 40 + 5 + 6 + 6 characters of text, 1 + 2 of the call, 2 of tool names.
+      inputCharacters: 62,
       inputTokens: Math.ceil(62 / 4),
       outputTokensMax: 77,
       tools: ["f", "g"],
@@ -147,6 +150,20 @@ describe("Chat Completions requests", () => {
     [{ user: "" }, undefined],
     [{}, undefined],
   ];
+  const users: readonly (readonly [unknown, string | undefined])[] = [
+    [{ user: "u" }, "u"],
+    [{ safety_identifier: "s", user: "u" }, "s"],
+    [{ safety_identifier: null, user: "u" }, "u"],
+    [{ user: "" }, undefined],
+    [{ user: 7 }, undefined],
+    [{ metadata: { user_id: "m" } }, undefined],
+    [{}, undefined],
+  ];
+  test.each([...users])("user of %j", (json, expected) => {
+    expect(chat.facts("/v1/chat/completions", "", json).user).toBe(expected as string);
+    expect(responses.facts("/v1/responses", "", json).user).toBe(expected as string);
+  });
+
   test.each([...sessions])("session of %j", (json, expected) => {
     expect(chat.facts("/v1/chat/completions", "", json).session).toBe(expected);
   });

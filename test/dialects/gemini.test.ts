@@ -105,7 +105,9 @@ describe("Gemini requests", () => {
       model: "gemini-2.5-flash",
       stream: true,
       session: undefined,
+      user: undefined,
       // 20 + 4 + 1 + 1 + 3 characters of the conversation, 2 of the tools.
+      inputCharacters: 31,
       inputTokens: Math.ceil(31 / 4),
       outputTokensMax: 77,
       tools: ["f", "g"],

@@ -106,7 +106,9 @@ describe("Messages requests", () => {
       model: "claude",
       stream: true,
       session: undefined,
+      user: undefined,
       // 20 + 4 + 1 + 3 + 3 characters of the conversation, 1 + 6 of the tool.
+      inputCharacters: 38,
       inputTokens: Math.ceil(38 / 4),
       outputTokensMax: 77,
       tools: ["f"],
@@ -126,6 +128,25 @@ describe("Messages requests", () => {
     ["{broken", undefined],
   ])("session of %s", (user_id, expected) => {
     expect(messages.facts("/v1/messages", "", { metadata: { user_id } }).session).toBe(expected);
+  });
+});
+
+describe("Messages users", () => {
+  test.each([
+    ["alice", "alice"],
+    ["user_0123_account_aaaa_session_bbbb", "user_0123_account_aaaa"],
+    ["user_0123_account__session_11111111-2222-3333-4444-555555555555", "user_0123_account_"],
+    ["session_dddd", undefined],
+    ['{"device_id":"d","account_uuid":"a","session_id":"cccc"}', "a"],
+    ['{"device_id":"d","account_uuid":"","session_id":"cccc"}', "d"],
+    ['{"session_id":"cccc"}', undefined],
+    ['{"name":"alice"}', '{"name":"alice"}'],
+    ["{broken", "{broken"],
+    ["", undefined],
+    [7, undefined],
+    [null, undefined],
+  ])("%s is %p", (user_id, expected) => {
+    expect(messages.facts("/v1/messages", "", { metadata: { user_id } }).user).toBe(expected as string);
   });
 });
 

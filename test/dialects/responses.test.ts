@@ -119,7 +119,9 @@ describe("Responses requests", () => {
       model: "gpt-5",
       stream: true,
       session: "session-1",
+      user: undefined,
       // 20 + 4 + 1 + 2 + 3 characters of the conversation, 1 of the tools.
+      inputCharacters: 31,
       inputTokens: Math.ceil(31 / 4),
       outputTokensMax: 77,
       tools: ["f"],

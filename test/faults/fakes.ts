@@ -63,6 +63,8 @@ const FACTS = {
   model: "some-model",
   stream: true,
   session: undefined,
+  user: undefined,
+  inputCharacters: 44,
   inputTokens: 11,
   outputTokensMax: undefined,
   tools: ["search"],
