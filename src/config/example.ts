@@ -28,6 +28,7 @@ export function exampleFile(): string {
     ...program("server"),
     "#[simulator]",
     ...program("simulator"),
+    ...GATEWAY_TABLES.flatMap((table) => [`#[${table}]`, ...program(table)]),
     "# One server in place of every provider that has no upstream of its own.",
     "#[backend]",
     ...targetLines("backend", false),
@@ -42,6 +43,9 @@ export function exampleFile(): string {
     .join("\n")
     .replace(/\n*$/, "\n");
 }
+
+/** A key of any of the first five turns its feature on. */
+const GATEWAY_TABLES = ["limits", "limits.estimation", "retry", "breaker", "cors", "cost", "state"] as const;
 
 function targetLines(kind: "backend" | "providers", isAuth: boolean): readonly string[] {
   return TARGET_ROWS.map(([, row]) => row)

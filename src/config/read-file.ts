@@ -110,7 +110,7 @@ function readTable(at: readonly string[], table: Table, found: Map<string, Found
     if (entry !== undefined) {
       const read = readValue(path, value, entry.value);
       const before = found.get(entry.key);
-      if (!read.ok) refuse(path, () => read.message);
+      if (!read.ok) refuse([...path, ...(read.at ?? [])], () => read.message);
       else if (before !== undefined)
         refuse(path, () => `${path.join(".")} says the same as ${before.path.join(".")}; one of them is enough`);
       else found.set(entry.key, { path, place: entry.place, value: read.value });
@@ -140,13 +140,20 @@ function isBelow(known: readonly string[], at: readonly string[]): boolean {
   return known.length > at.length && at.every((part, index) => known[index] === part);
 }
 
-type Read = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
+type Read =
+  | { readonly ok: true; readonly value: unknown }
+  /** `at`: inside the value. */
+  | { readonly ok: false; readonly message: string; readonly at?: readonly string[] | undefined };
 
-function readValue(path: readonly string[], value: unknown, { tomlTypes, parse: parseText, fromToml }: ValueKind<unknown>): Read {
-  const refuse = (expected: string): Read => ({ ok: false, message: `${path.join(".")} = ${shown(path, value)}: expected ${expected}` });
+function readValue(path: readonly string[], value: unknown, { tomlTypes, parse: parseText, fromToml, isSecret }: ValueKind<unknown>): Read {
+  const refuse = (expected: string): Read => {
+    const what = isSecret === true ? "…" : shown(path, value);
+    return { ok: false, message: `${path.join(".")} = ${what}: expected ${expected}` };
+  };
   if (fromToml !== undefined) {
     const read = fromToml(value);
-    return read.ok ? read : refuse(read.expected);
+    if (read.ok) return read;
+    return read.at === undefined ? refuse(read.expected) : refusedInside(path, read.at, value, read.expected);
   }
   const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
   const type = tomlTypes.find((candidate) => candidate === (isList ? "list" : typeof value));
@@ -154,6 +161,17 @@ function readValue(path: readonly string[], value: unknown, { tomlTypes, parse: 
   if (type === "boolean") return { ok: true, value };
   const parsed = parseText(String(value));
   return parsed.ok ? parsed : refuse(parsed.expected);
+}
+
+/** Of a list of tables: which of them, and what stands there. */
+function refusedInside(path: readonly string[], at: readonly string[], value: unknown, expected: string): Read {
+  const [index = "0", key] = at;
+  const which = `[[${path.join(".")}]] number ${Number(index) + 1}`;
+  const table = Array.isArray(value) ? value[Number(index)] : undefined;
+  const held = key !== undefined && isTable(table) ? table[key] : undefined;
+  // A text may be a key.
+  const what = key === undefined ? "" : `, ${key}${typeof held === "number" ? ` = ${held}` : ""}`;
+  return { ok: false, message: `${which}${what}: expected ${expected}`, at };
 }
 
 /** Tables may hold keys and tokens. */

@@ -1,6 +1,7 @@
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import type { ProviderName } from "../core/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
+import { FEATURE_TABLES, type FeatureTable } from "./gateway-settings.ts";
 import { configCandidates } from "./locate.ts";
 import { type FileReading, readToml } from "./read-file.ts";
 import { CONFIG_OPTION, SETTING_ROWS, SETTINGS, type Setting, type SettingName } from "./schema.ts";
@@ -62,13 +63,18 @@ export function readConfiguration(sources: SettingsSources): Configuration | Inp
   };
   const fromFile = [...reading.written].map(([key, { line }]) => [key, { kind: "file", line }] as const);
   return {
-    settings: { ...merged, upstreams },
+    settings: { ...merged, upstreams, featureTables: featureTablesOf(reading.written.keys()) },
     file: found?.path,
     origins: new Map<string, SettingOrigin>([...fromFile, ...byVariable.origins, ...byOption.origins]),
   };
 }
 
 const NO_TARGETS: Pick<Settings, "backend" | "providerPorts" | "targets"> = { backend: undefined, providerPorts: {}, targets: {} };
+
+function featureTablesOf(keys: Iterable<string>): readonly FeatureTable[] {
+  const tables = new Set([...keys].map((key) => key.split(".")[0]));
+  return FEATURE_TABLES.filter((table) => tables.has(table));
+}
 
 /** A line for each problem: the file, line and column, what is wrong. */
 export function problemLines(path: string, { problems }: Pick<FileReading, "problems">): readonly string[] {
@@ -144,7 +150,8 @@ function keysOf({ key }: Setting<unknown>, value: unknown): readonly string[] {
 
 function readText(setting: Setting<unknown>, text: string, where: string): unknown {
   const parsed = setting.value.parse(text);
-  return parsed.ok ? parsed.value : inputError(`${where}${withoutCredentials(text)}: expected ${parsed.expected}`);
+  const shown = setting.value.isSecret === true ? "…" : withoutCredentials(text);
+  return parsed.ok ? parsed.value : inputError(`${where}${shown}: expected ${parsed.expected}`);
 }
 
 /** Every variable of ours that means something. */

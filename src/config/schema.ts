@@ -1,4 +1,5 @@
 import { PROVIDER_NAMES } from "../core/provider.ts";
+import { GATEWAY_SETTINGS } from "./gateway-schema.ts";
 import type { Settings } from "./settings.ts";
 import { ADDRESSES, choice, duration, integer, LOG_LEVEL, PEM_FILE, SWITCH, text, UPSTREAMS, type ValueKind } from "./value-kinds.ts";
 
@@ -31,7 +32,9 @@ export type Setting<Value> = {
 };
 
 /** What is set for the whole program; what is set for one target stands in target-schema.ts. */
-export const SETTINGS: { readonly [Name in Exclude<keyof Settings, "providerPorts" | "targets" | "backend">]: Setting<Settings[Name]> } = {
+export const SETTINGS: {
+  readonly [Name in Exclude<keyof Settings, "providerPorts" | "targets" | "backend" | "featureTables">]: Setting<Settings[Name]>;
+} = {
   port: {
     key: "port",
     aliases: ["server.port"],
@@ -255,6 +258,7 @@ export const SETTINGS: { readonly [Name in Exclude<keyof Settings, "providerPort
     default: 0,
     summary: "how long a target's response may pause; 0: no limit",
   },
+  ...GATEWAY_SETTINGS,
 };
 
 export type SettingName = keyof typeof SETTINGS;

@@ -1,4 +1,5 @@
 import type { ProviderName } from "../core/provider.ts";
+import type { GatewaySettings } from "./gateway-settings.ts";
 
 /** One more address to listen on; `provider` where all its requests are for one. */
 export type ListenSetting = {
@@ -46,7 +47,7 @@ export const TARGET_DIALECTS = ["chat", "responses"] as const;
 export type TargetDialect = (typeof TARGET_DIALECTS)[number];
 
 /** All that `serve` can be told, after command line, environment, file and defaults are put together. */
-export type Settings = {
+export type Settings = GatewaySettings & {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;

@@ -6,11 +6,15 @@ const DEPTH_MAX = 16;
 
 /**
  * Finds keys and table headers in a TOML text that has been parsed without error. Keys inside inline tables are found
- * by the key that the inline table belongs to. Keys of the result are paths joined by NUL.
+ * by the key that the inline table belongs to. Keys of the result are paths joined by NUL; in a list of tables each has its number, from 0,
+ * behind the name of the list.
  */
 export function tomlPositions(toml: string): ReadonlyMap<string, TomlPosition> {
   const positions = new Map<string, TomlPosition>();
   let table: readonly string[] = [];
+  /** Of the table in its list, where it is one of several. */
+  let index: string | undefined;
+  const counts = new Map<string, number>();
   let at = 0;
   let line = 1;
   let lineStart = 0;
@@ -76,6 +80,14 @@ export function tomlPositions(toml: string): ReadonlyMap<string, TomlPosition> {
       }
       table = keyPath(toml.slice(nameStart, at));
       note(table, start);
+      index = undefined;
+      if (nameStart - start === 2) {
+        const name = table.join("\0");
+        const before = counts.get(name) ?? 0;
+        counts.set(name, before + 1);
+        index = String(before);
+        note([...table, index], start);
+      }
       while (toml.charAt(at) === "]") at++;
     } else {
       const start = at;
@@ -83,7 +95,9 @@ export function tomlPositions(toml: string): ReadonlyMap<string, TomlPosition> {
         if (toml.charAt(at) === '"' || toml.charAt(at) === "'") skipString();
         else at++;
       }
-      note([...table, ...keyPath(toml.slice(start, at))], start);
+      const path = keyPath(toml.slice(start, at));
+      note([...table, ...path], start);
+      if (index !== undefined) note([...table, index, ...path], start);
       skipValue();
     }
   }

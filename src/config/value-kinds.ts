@@ -3,7 +3,7 @@ import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import { type Parsed, parseDuration, parseInteger, parseSwitch } from "../rules/values.ts";
 import type { ListenSetting, ModelSetting } from "./settings.ts";
 import { durationText, tomlText } from "./toml-text.ts";
-import { checkUpstream } from "./upstream.ts";
+import { checkUpstream, withoutCredentials } from "./upstream.ts";
 
 /** How a setting's value is written: one parser for the command line, the environment and the file. */
 export type ValueKind<Value> = {
@@ -18,6 +18,8 @@ export type ValueKind<Value> = {
   /** The value as it is written in the file, where that is not what it looks like. */
   // A method: the tables hold kinds of many values.
   toToml?(value: Value): string;
+  /** A mistake in it is told without what was written. */
+  readonly isSecret?: true;
 };
 
 export function integer(hint: string, minimum: number, maximum: number): ValueKind<number> {
@@ -41,6 +43,14 @@ export const SECONDS: ValueKind<number> = {
     return parsed.ok ? parsed : { ok: false, expected: "seconds such as 60, or a duration such as 1m, of at most 24 days" };
   },
   toToml: durationText,
+};
+
+export const POSITIVE_SECONDS: ValueKind<number> = {
+  ...SECONDS,
+  parse(value) {
+    const parsed = SECONDS.parse(value);
+    return parsed.ok && parsed.value < 1 ? { ok: false, expected: "seconds above 0, such as 60, or a duration such as 1m" } : parsed;
+  },
 };
 
 export const PEM_FILE = text("FILE", "the path of a PEM file", /\S/);
@@ -231,3 +241,52 @@ export const PROXY: ValueKind<string> = {
 };
 
 export const SERVER_NAME = text("NAME", "a host name, such as api.example.com", /^(?=.*[a-z])[a-z\d]([\w.-]*[a-z\d])?$/i);
+
+/** A list of texts, or one text with commas between them. */
+function listOf(hint: string, expected: string, isItem: (item: string) => boolean): ValueKind<readonly string[]> {
+  return {
+    hint,
+    tomlTypes: ["list", "string"],
+    parse(list) {
+      const items = list === "" ? [] : list.split(",").map((item) => item.trim());
+      return items.every(isItem) ? { ok: true, value: items } : { ok: false, expected };
+    },
+  };
+}
+
+export const WORDS = listOf("NAMES", 'a list of host names, such as ["llm.example.com"], or ["*"]', (name) =>
+  /^(\*|[a-z\d]([\w.-]*[a-z\d])?)$/i.test(name),
+);
+
+export const ORIGINS = listOf(
+  "ORIGINS",
+  'a list of origins, such as ["https://app.example.com"], without paths, or ["*"]',
+  (origin) => origin === "*" || (URL.canParse(origin) && new URL(origin).origin.toLowerCase() === origin.toLowerCase()),
+);
+
+/** Shorter ones can be guessed. */
+const KEY_CHARACTERS_MIN = 16;
+
+/** Keys that are compared with what clients show. They are never printed. */
+export const SECRETS: ValueKind<readonly string[]> = {
+  ...listOf(
+    "KEYS",
+    `a list of keys, each at least ${KEY_CHARACTERS_MIN} characters without spaces or commas, or sha256: and 64 hexadecimal digits`,
+    (key) => (key.startsWith("sha256:") ? /^sha256:[0-9a-f]{64}$/i.test(key) : key.length >= KEY_CHARACTERS_MIN && /^[!-~]+$/.test(key)),
+  ),
+  toToml: (keys) => tomlText(keys.map(() => "********")),
+  isSecret: true,
+};
+
+export const REDIS_URL: ValueKind<string> = {
+  hint: "URL",
+  tomlTypes: ["string"],
+  parse(url) {
+    const isRight = /^(rediss?|valkeys?):\/\/[^/]/i.test(url) && URL.canParse(url);
+    return isRight
+      ? { ok: true, value: url }
+      : { ok: false, expected: "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS" };
+  },
+  toToml: (url) => tomlText(withoutCredentials(url)),
+  isSecret: true,
+};

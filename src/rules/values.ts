@@ -1,8 +1,10 @@
 import type { ParameterSpec, ParameterValue, StreamPosition } from "../core/fault.ts";
 import { didYouMean } from "../core/nearest.ts";
 
-/** A parsed value, or a sentence that says what was expected. */
-export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };
+/** A parsed value, or a sentence that says what was expected, and where inside the value. */
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly expected: string; readonly at?: readonly string[] };
 
 const good = <T>(value: T): Parsed<T> => ({ ok: true, value });
 const bad = (expected: string): Parsed<never> => ({ ok: false, expected });

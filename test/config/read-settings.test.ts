@@ -94,7 +94,7 @@ server_name = "inner.example"
 [providers.google]
 server_name = "x"
 `;
-  expect(good({ toml })).toEqual({
+  expect(good({ toml })).toMatchObject({
     port: 1,
     host: "::1",
     mode: "r 30%",
@@ -259,7 +259,8 @@ describe("mistakes name the place and what to do", () => {
 test("the default of every setting is one that its own reader takes", () => {
   for (const [, { value, default: preset }] of SETTING_ROWS) {
     if (preset === undefined || typeof preset === "object" || typeof preset === "boolean") continue;
-    expect(value.parse(String(preset))).toEqual({ ok: true, value: preset });
+    const written = value.toToml?.(preset).replaceAll('"', "") ?? String(preset);
+    expect(value.parse(written)).toEqual({ ok: true, value: preset });
   }
 });
 
