@@ -1,6 +1,7 @@
 import type { RequestFacts } from "./exchange.ts";
 import type { Frame, Framing } from "./frame.ts";
 import type { StreamErrorEntry } from "./provider.ts";
+import type { Usage } from "./usage.ts";
 
 export const DIALECT_NAMES = ["chat", "responses", "messages", "gemini"] as const;
 export type DialectName = (typeof DIALECT_NAMES)[number];
@@ -57,6 +58,11 @@ export type Dialect = {
   readonly whole: (answer: Answer, envelope: Envelope) => string;
   /** The frames of the streamed answer, terminator included. */
   readonly frames: (answer: Answer, envelope: Envelope, facts: Pick<RequestFacts, "usageInStream">) => readonly Payload[];
+  /**
+   * The tokens that an answer tells of, from the JSON of a whole answer or of one payload of a stream, given what the
+   * payloads before told; the same where this one tells nothing. Never throws.
+   */
+  readonly usage: (json: Readonly<Record<string, unknown>>, before: Usage | undefined) => Usage | undefined;
   /** A rewriter for one answer that leaves out the usage. A payload it does not concern is given back as the same text; undefined drops the frame. */
   readonly withoutUsage: () => (payload: string) => string | undefined;
   /** A rewriter for one answer that ends it by length after `contentFramesMax` content frames; same contract. */

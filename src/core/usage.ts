@@ -7,4 +7,15 @@ export type Usage = {
   /** All of the output: reasoning is a part of it. */
   readonly outputTokens: number;
   readonly reasoningTokens: number;
+  /** Parts of the above with prices of their own; left out where they are 0. */
+  readonly parts?: UsageParts;
+};
+
+export type UsageParts = {
+  /** Of what was written into a cache: what is kept for an hour. */
+  readonly cacheWriteHour?: number;
+  readonly inputAudio?: number;
+  readonly inputImage?: number;
+  readonly outputAudio?: number;
+  readonly outputImage?: number;
 };

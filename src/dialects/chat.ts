@@ -2,6 +2,7 @@ import type { Answer, Dialect, Envelope, Payload } from "../core/dialect.ts";
 import type { RequestFacts } from "../core/exchange.ts";
 import { SSE } from "../stream/sse.ts";
 import { chatStreamErrors } from "./chat/stream-errors.ts";
+import { chatUsage } from "./chat/usage.ts";
 import {
   argumentPieces,
   type Budget,
@@ -35,6 +36,7 @@ export const chat: Dialect = {
   keepalive: ": keep-alive\n\n",
   whole: renderWhole,
   frames: renderFrames,
+  usage: chatUsage,
   withoutUsage: () => withoutUsage,
   endedByLength,
 };

@@ -5,6 +5,7 @@ import { JSON_ARRAY } from "../stream/json-array.ts";
 import { SSE } from "../stream/sse.ts";
 import { WHOLE } from "../stream/whole.ts";
 import { geminiStreamErrors } from "./gemini/stream-errors.ts";
+import { geminiUsage } from "./gemini/usage.ts";
 import {
   type Budget,
   countOf,
@@ -33,6 +34,7 @@ export const gemini: Dialect = {
   keepalive: undefined,
   whole: renderWhole,
   frames: renderFrames,
+  usage: geminiUsage,
   withoutUsage: () => withoutUsage,
   endedByLength,
 };

@@ -2,6 +2,7 @@ import type { Answer, Dialect, Envelope, Finish, Payload, ToolCall } from "../co
 import type { RequestFacts } from "../core/exchange.ts";
 import { SSE } from "../stream/sse.ts";
 import { messagesStreamErrors } from "./messages/stream-errors.ts";
+import { messagesUsage } from "./messages/usage.ts";
 import {
   argumentPieces,
   type Budget,
@@ -33,6 +34,7 @@ export const messages: Dialect = {
   keepalive: { event: "ping", data: '{"type": "ping"}' },
   whole: renderWhole,
   frames: renderFrames,
+  usage: messagesUsage,
   withoutUsage: () => withoutUsage,
   endedByLength,
 };

@@ -4,6 +4,7 @@ import { SSE } from "../stream/sse.ts";
 import { renderFrames, renderWhole } from "./responses/answer.ts";
 import { endedByLength } from "./responses/ended-by-length.ts";
 import { responsesStreamErrors } from "./responses/stream-errors.ts";
+import { responsesUsage } from "./responses/usage.ts";
 import {
   countOf,
   factsFromPath,
@@ -33,6 +34,7 @@ export const responses: Dialect = {
   keepalive: { event: "keepalive", data: '{"type":"keepalive","sequence_number":2}' },
   whole: renderWhole,
   frames: renderFrames,
+  usage: responsesUsage,
   withoutUsage: () => withoutUsage,
   endedByLength,
 };

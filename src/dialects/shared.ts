@@ -1,4 +1,5 @@
 import type { RequestFacts } from "../core/exchange.ts";
+import type { Usage } from "../core/usage.ts";
 
 /** What the dialects read and write alike. */
 
@@ -24,6 +25,57 @@ export function textsOf(values: readonly unknown[]): readonly string[] {
 
 export function countOf(value: unknown): number | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+/** Beyond any answer, and far below where sums of counts lose exactness. */
+const TOKENS_MAX = 1e12;
+
+/** A number of tokens; undefined for anything else that a server may send. */
+export function tokensOf(value: unknown): number | undefined {
+  const count = countOf(value);
+  return count !== undefined && count <= TOKENS_MAX ? count : undefined;
+}
+
+/** Null and absence are no tokens; anything else that is no number of tokens is undefined. */
+export function tokensOrNone(value: unknown): number | undefined {
+  return value === undefined || value === null ? 0 : tokensOf(value);
+}
+
+/** What an answer told; an undefined count is 0. */
+export type ToldUsage = {
+  readonly input: number;
+  readonly cacheRead?: number | undefined;
+  readonly cacheWrite?: number | undefined;
+  readonly output: number;
+  readonly reasoning?: number | undefined;
+  readonly cacheWriteHour?: number | undefined;
+  readonly inputAudio?: number | undefined;
+  readonly inputImage?: number | undefined;
+  readonly outputAudio?: number | undefined;
+  readonly outputImage?: number | undefined;
+};
+
+/** The usage, made to fit: a part can be no more than what it is a part of. */
+export function usageFrom({ input, cacheRead = 0, cacheWrite = 0, output, reasoning = 0, ...told }: ToldUsage): Usage {
+  const read = Math.min(cacheRead, input);
+  const written = Math.min(cacheWrite, input - read);
+  const { cacheWriteHour = 0, inputAudio = 0, inputImage = 0, outputAudio = 0, outputImage = 0 } = told;
+  const usage = {
+    inputTokens: input,
+    cacheReadTokens: read,
+    cacheWriteTokens: written,
+    outputTokens: output,
+    reasoningTokens: Math.min(reasoning, output),
+  };
+  if (cacheWriteHour + inputAudio + inputImage + outputAudio + outputImage === 0) return usage;
+  const parts = {
+    ...(cacheWriteHour > 0 && { cacheWriteHour: Math.min(cacheWriteHour, written) }),
+    ...(inputAudio > 0 && { inputAudio: Math.min(inputAudio, input) }),
+    ...(inputImage > 0 && { inputImage: Math.min(inputImage, input) }),
+    ...(outputAudio > 0 && { outputAudio: Math.min(outputAudio, output) }),
+    ...(outputImage > 0 && { outputImage: Math.min(outputImage, output) }),
+  };
+  return { ...usage, parts };
 }
 
 /** The object that a payload holds; undefined where it holds none, like `[DONE]`. */

@@ -49,6 +49,7 @@ export const FAKE_DIALECT: Dialect = {
     ...answer.text.map((text): Payload => ({ event: undefined, data: JSON.stringify({ text }) })),
     { event: undefined, data: "[DONE]" },
   ],
+  usage: () => undefined,
   withoutUsage: () => (payload) => (payload.includes('"usage"') ? undefined : payload),
   endedByLength(max) {
     let seen = 0;
