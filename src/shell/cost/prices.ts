@@ -1,0 +1,135 @@
+import type { ModelPrice } from "@pydantic/genai-prices";
+import type { PriceSetting } from "../../config/gateway-settings.ts";
+import type { ProviderName } from "../../core/provider.ts";
+import type { Usage } from "../../core/usage.ts";
+import { globMatches } from "../../rules/glob.ts";
+import { costOf, type Rate, type Rates } from "./rates.ts";
+
+export type PriceOverride = PriceSetting;
+
+export type Priced = {
+  readonly provider: ProviderName;
+  /** The model that was asked for. */
+  readonly model: string | undefined;
+  /** The model that the answer names, where it does. */
+  readonly answeredModel?: string | undefined;
+  /** URL of the target: a host whose prices are known has its own, whatever provider it stands in for. */
+  readonly base?: string | undefined;
+  readonly usage: Usage;
+  readonly wallMs: number;
+};
+
+export type Prices = {
+  /** Undefined where nothing is known of the model's price; never throws. */
+  readonly costUsd: (priced: Priced) => number | undefined;
+};
+
+/** Names of the table for our providers. Those that are not here have no known prices. */
+const TABLE_IDS: Partial<Readonly<Record<ProviderName, string>>> = {
+  openai: "openai",
+  anthropic: "anthropic",
+  google: "google",
+  openrouter: "openrouter",
+};
+
+/** Models come from the wire; beyond so many all are forgotten. */
+const REMEMBERED_MAX = 2_000;
+
+const DAY_MS = 86_400_000;
+
+type Remembered = { readonly rates: Rates | undefined; readonly day: number };
+
+/** Loads the table of prices, which is large: 0.8 MB of text. */
+export async function createPrices(overrides: readonly PriceOverride[]): Promise<Prices> {
+  const { calcPrice, findProvider } = await import("@pydantic/genai-prices");
+  const tableIds = new Map<string, string | undefined>();
+  const remembered = new Map<string, Remembered>();
+
+  /** Looking a model up takes longer than all else of a request's accounting, and prices change at the beginning of a day (UTC). */
+  function ratesOf(tableId: string, model: string, wallMs: number): Rates | undefined {
+    const key = `${tableId} ${model}`;
+    const day = Math.floor(wallMs / DAY_MS);
+    const known = remembered.get(key);
+    if (known?.day === day) return known.rates;
+    const { rates, isSteady } = lookUp(tableId, model, wallMs);
+    if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+    if (isSteady) remembered.set(key, { rates, day });
+    return rates;
+  }
+
+  function lookUp(tableId: string, model: string, wallMs: number): { readonly rates: Rates | undefined; readonly isSteady: boolean } {
+    try {
+      const found = calcPrice({}, model, { providerId: tableId, timestamp: new Date(wallMs) });
+      // For some providers the table falls back to the models of others (Google to Anthropic's). That would be a guess.
+      if (found === null || !found.provider.models.includes(found.model)) return { rates: undefined, isSteady: true };
+      const { prices } = found.model;
+      const isSteady = !Array.isArray(prices) || prices.every(({ constraint }) => constraint?.type !== "time_of_date");
+      return { rates: ratesFrom(found.model_price), isSteady };
+    } catch {
+      return { rates: undefined, isSteady: true };
+    }
+  }
+
+  function tableIdOf(provider: ProviderName, base: string | undefined): string | undefined {
+    if (base === undefined) return TABLE_IDS[provider];
+    if (!tableIds.has(base)) tableIds.set(base, findProvider({ providerApiUrl: base })?.id);
+    return tableIds.get(base) ?? TABLE_IDS[provider];
+  }
+
+  return {
+    costUsd({ provider, model, answeredModel, base, usage, wallMs }) {
+      const own = overrides.find((override) => matches(override, provider, model) || matches(override, provider, answeredModel));
+      if (own !== undefined) return costOf(usage, ownRates(own));
+      const tableId = tableIdOf(provider, base);
+      const name = pricedName(model, answeredModel);
+      const rates = tableId === undefined || name === undefined ? undefined : ratesOf(tableId, name, wallMs);
+      return rates && costOf(usage, rates);
+    },
+  };
+}
+
+/** What answered is paid for. A variant such as `:free` is a price of its own, and answers leave it out. */
+function pricedName(asked: string | undefined, answered: string | undefined): string | undefined {
+  return answered === undefined || asked?.startsWith(`${answered}:`) ? asked : answered;
+}
+
+function matches({ provider, model }: PriceOverride, ofProvider: ProviderName, ofModel: string | undefined): boolean {
+  return (provider === undefined || provider === ofProvider) && globMatches(model, ofModel ?? "");
+}
+
+function ownRates({ inputPerMillion, outputPerMillion, cacheReadPerMillion, cacheWritePerMillion }: PriceOverride): Rates {
+  return {
+    input: flat(inputPerMillion),
+    output: flat(outputPerMillion),
+    ...(cacheReadPerMillion !== undefined && { cacheRead: flat(cacheReadPerMillion) }),
+    ...(cacheWritePerMillion !== undefined && { cacheWrite: flat(cacheWritePerMillion) }),
+  };
+}
+
+function flat(price: number): Rate {
+  return { base: price, tiers: [] };
+}
+
+const KEYS: Readonly<Record<keyof Rates, string>> = {
+  input: "input_mtok",
+  cacheRead: "cache_read_mtok",
+  cacheWrite: "cache_write_mtok",
+  cacheWriteHour: "cache_write_1h_mtok",
+  inputAudio: "input_audio_mtok",
+  inputImage: "input_image_mtok",
+  output: "output_mtok",
+  reasoning: "output_reasoning_mtok",
+  outputAudio: "output_audio_mtok",
+  outputImage: "output_image_mtok",
+};
+
+/** Every `…_mtok` price is USD for a million tokens. A model without any price is free: the table knows it. */
+function ratesFrom(prices: ModelPrice): Rates {
+  if (Object.keys(prices).length === 0) return { input: flat(0), output: flat(0) };
+  const rates: { -readonly [name in keyof Rates]: Rate } = {};
+  for (const [name, key] of Object.entries(KEYS) as [keyof Rates, string][]) {
+    const price = prices[key];
+    if (price !== undefined) rates[name] = typeof price === "number" ? flat(price) : price;
+  }
+  return rates;
+}
