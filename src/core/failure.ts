@@ -23,4 +23,6 @@ export type Failure = {
   readonly isSilent: boolean;
   /** What the target asks to be left alone for. */
   readonly retryAfterMs: number | undefined;
+  /** Asking the same target again is no use, whatever the class: a gateway has given up already, or it says so itself. */
+  readonly isFinal?: boolean;
 };
