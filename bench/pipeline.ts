@@ -29,6 +29,7 @@ function portsFor(start: Rules): Ports {
     simulate: () => answer,
     withoutContentCoding: (bytes) => bytes,
     record: () => {},
+    gateway: undefined,
   };
 }
 

@@ -7,6 +7,7 @@ import { codeOf } from "../shell/socket-path.ts";
 import type { RuleStatus, Status } from "../shell/status.ts";
 import { rulesTable, statusBox } from "./boxes.ts";
 import type { Call, CliCommand } from "./command.ts";
+import { breakerCommand } from "./ctl-breaker.ts";
 import { EXIT } from "./exit-code.ts";
 import { message } from "./message.ts";
 import { printError, printOut, visible, whenOutputIsGone } from "./print.ts";
@@ -29,6 +30,9 @@ export const CTL: CliCommand = {
         ["rm ID, clear", "remove one rule, or all and the mode"],
         ["status [--json]", "mode, counts, addresses, providers"],
         ["events [--no-follow]", "every decision and every exchange, one JSON object a line"],
+        ["breaker ls [--json]", "list the circuits of the gateway"],
+        ["breaker reset [NAME]", "close a circuit, such as openai/gpt-5, or all"],
+        ["breaker open NAME", "open one for a cooldown"],
         ["reload", "read the configuration file again; a broken one changes nothing"],
         ["quit, q", "end the daemon; running requests get up to 10 s"],
       ],
@@ -101,6 +105,10 @@ async function command({ socket, status }: Extract<Found, { kind: "one" }>, { wo
       if (isInputError(reloaded)) return failed(`not reloaded: ${reloaded.message}`);
       return typeof reloaded === "number" ? reloaded : print(json ? toJson(reloaded) : `${visible(reloadedText(reloaded))}\n`);
     }
+    case "breaker": {
+      const done = await breakerCommand(more, json, (method, path, body) => ask(socket, method, path, body));
+      return typeof done === "number" ? done : isInputError(done) ? refuse(done) : print(done);
+    }
     case "ls": {
       const rules = more.length > 0 ? undefined : await ask<{ rules: RuleStatus[] }>(socket, "GET", "/v1/rules");
       if (rules === undefined) return tooMuch(more);
@@ -150,7 +158,7 @@ function withOwnWords([first = "", ...rest]: readonly string[], mistake: InputEr
   }
   if (!mistake.message.startsWith("unknown fault")) return mistake;
   const guess = /; did you mean (\w+)\?/.exec(mistake.message);
-  const meant = nearest(first, ["status", "events", "quit", "reload", ...(guess?.[1] === undefined ? [] : [guess[1]])]);
+  const meant = nearest(first, ["status", "events", "quit", "reload", "breaker", ...(guess?.[1] === undefined ? [] : [guess[1]])]);
   if (meant === undefined || meant === guess?.[1]) return mistake;
   const without = guess === null ? mistake.message : mistake.message.replace(guess[0], "");
   return inputError(without.replace(/^(unknown fault "[^"]*")/, `$1; did you mean ${meant}?`));

@@ -34,6 +34,7 @@ export function summarize(events: EventLog, seed: number): (requests: number) =>
       if (event.drawn !== null) draws++;
       return;
     }
+    if (event.type !== "exchange") return;
     count(statuses, event.status === null ? "none" : String(event.status));
     if (event.error !== null) count(errors, event.error);
     for (const { fault, reason } of event.skipped) {

@@ -1,6 +1,9 @@
 import type { DialectName } from "./dialect.ts";
 import type { EndpointKind } from "./exchange.ts";
+import type { FailureClass } from "./failure.ts";
 import type { ProviderName } from "./provider.ts";
+import type { CircuitState } from "./state-store.ts";
+import type { Usage } from "./usage.ts";
 
 /** One rule's decision on one exchange. */
 export type DecisionEvent = {
@@ -46,6 +49,53 @@ export type ExchangeEvent = {
   /** The reason in `x-faultproxy-error` where the answer is our own. */
   readonly error: string | null;
   readonly durationMs: number;
+  /** Of inference requests while the gateway is on. */
+  readonly gateway?: GatewayFacts;
 };
 
-export type FaultproxyEvent = DecisionEvent | ExchangeEvent;
+/** What the gateway knows of an exchange. Null: not known. */
+export type GatewayFacts = {
+  readonly stream: boolean;
+  /** How often a target was asked. */
+  readonly attempts: number;
+  /** Of the last attempt, where it failed. */
+  readonly failure: FailureClass | null;
+  readonly answeredModel: string | null;
+  readonly firstTokenMs: number | null;
+  readonly usage: Usage | null;
+  readonly costUsd: number | null;
+  /** Short hash of the client's key. */
+  readonly key: string | null;
+  readonly user: string | null;
+};
+
+/** A target that failed is asked again, or would be were it not too late. */
+export type RetryEvent = {
+  readonly type: "retry";
+  readonly time: string;
+  readonly exchange: number;
+  readonly provider: ProviderName;
+  readonly model: string | null;
+  /** The one that failed; 1 for the first. */
+  readonly attempt: number;
+  readonly class: FailureClass;
+  /** Null where no response came. */
+  readonly status: number | null;
+  readonly waitMs: number;
+};
+
+/** A circuit went from one state to another. */
+export type CircuitEvent = {
+  readonly type: "circuit";
+  readonly time: string;
+  readonly provider: ProviderName;
+  readonly model: string | null;
+  readonly from: CircuitState;
+  readonly to: CircuitState;
+  readonly reason: string;
+};
+
+/** The shared store went away or came back. */
+export type StoreEvent = { readonly type: "store"; readonly time: string; readonly isUp: boolean; readonly detail: string };
+
+export type FaultproxyEvent = DecisionEvent | ExchangeEvent | RetryEvent | CircuitEvent | StoreEvent;

@@ -56,6 +56,8 @@ export type FaultContext = {
   /** For error texts. */
   readonly errorContext: ErrorContext;
   readonly parameters: Parameters;
+  /** How often the target is asked by now, this time included; 1 where nothing is tried again. */
+  readonly attempt: number;
   /** Draws that belong to this rule and exchange only. */
   readonly random: Random;
 };

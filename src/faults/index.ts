@@ -12,6 +12,8 @@ import { duplicateHead } from "./duplicate-head.ts";
 import { empty } from "./empty.ts";
 import { errorEvent } from "./error-event.ts";
 import { finishLength } from "./finish-length.ts";
+import { forceDegraded } from "./force-degraded.ts";
+import { forceTransientRecover } from "./force-transient-recover.ts";
 import { garbage } from "./garbage.ts";
 import { halfClose } from "./half-close.ts";
 import { hang } from "./hang.ts";
@@ -58,6 +60,8 @@ export const FAULTS: readonly Fault[] = [
   requestTooLarge,
   timeout,
   badGateway,
+  forceDegraded,
+  forceTransientRecover,
   latency,
   hang,
   reset,

@@ -20,18 +20,21 @@ type UrlTarget = Target & { readonly kind: "url" };
 
 const NO_LIMIT = 0;
 
+const OUT_OF_TIME: ReadonlySet<ForwardFailure["reason"]> = new Set(["upstream_timeout", "time_budget"]);
+
 /** What a target gave, or why it gave nothing. */
 export type Answer = OpenResponse | ForwardFailure;
 
 /**
- * Sends the exchange to its target. `plain` asks for an answer without content coding, for faults that must see frames;
- * it is the one change that a request meets for their sake.
+ * Sends the exchange to its target. `plain` asks for an answer without content coding, for faults that must see frames and for the gateway
+ * that reads usage; it is the one change that a request meets for their sake. `budgetMs` is what is left of the time that the request allows.
  */
 export function attempt(
   exchange: Identified,
   plain: boolean,
   facts: { readonly get: () => Promise<RequestFacts> },
   ports: Ports,
+  budgetMs?: number,
 ): Promise<Answer> {
   const target = ports.targets[exchange.provider];
   const known = target.kind === "missing" ? undefined : answerFromSettings(exchange, target, ports);
@@ -46,13 +49,22 @@ export function attempt(
       return simulated(exchange, facts, ports);
     case "url": {
       const body = exchange.body.forward();
-      return body instanceof Promise ? forwardLater(exchange, target, body, plain, ports) : forward(exchange, target, body, plain, ports);
+      return body instanceof Promise
+        ? forwardLater(exchange, target, body, plain, ports, budgetMs)
+        : forward(exchange, target, body, plain, ports, budgetMs);
     }
   }
 }
 
-async function forwardLater(exchange: Identified, target: UrlTarget, body: Promise<Body>, plain: boolean, ports: Ports): Promise<Answer> {
-  return forward(exchange, target, await body, plain, ports);
+async function forwardLater(
+  exchange: Identified,
+  target: UrlTarget,
+  body: Promise<Body>,
+  plain: boolean,
+  ports: Ports,
+  budgetMs: number | undefined,
+): Promise<Answer> {
+  return forward(exchange, target, await body, plain, ports, budgetMs);
 }
 
 async function simulated(exchange: Identified, facts: { readonly get: () => Promise<RequestFacts> }, ports: Ports): Promise<OpenResponse> {
@@ -61,7 +73,14 @@ async function simulated(exchange: Identified, facts: { readonly get: () => Prom
   return dated(await ports.simulate(exchange, known, bytes), ports.clock.wallMs());
 }
 
-function forward(exchange: Identified, target: UrlTarget, body: Body, plain: boolean, ports: Ports): Promise<Answer> {
+function forward(
+  exchange: Identified,
+  target: UrlTarget,
+  body: Body,
+  plain: boolean,
+  ports: Ports,
+  budgetMs: number | undefined,
+): Promise<Answer> {
   const { base, identity, proxy, timeoutMs = NO_LIMIT, isBackend } = target;
   const tls = identity?.();
   if (tls !== undefined && "kind" in tls) return Promise.resolve(tls);
@@ -78,17 +97,41 @@ function forward(exchange: Identified, target: UrlTarget, body: Body, plain: boo
     tls,
     proxy,
   };
-  return timeoutMs === NO_LIMIT ? ports.forward(request) : forwardWithin(timeoutMs, request, ports);
+  const limit = limitOf(timeoutMs, budgetMs);
+  return limit === undefined ? ports.forward(request) : forwardWithin(limit, request, ports);
+}
+
+/** How long a target may take to begin its response, and what it comes to if it does not. */
+export type AttemptLimit = { readonly ms: number; readonly failure: (host: string) => ForwardFailure };
+
+/** The shorter of the target's own time and what the request allows; undefined: it may take as long as it likes. */
+export function limitOf(timeoutMs: number, budgetMs: number | undefined): AttemptLimit | undefined {
+  if (budgetMs !== undefined && (timeoutMs === NO_LIMIT || budgetMs < timeoutMs)) {
+    return {
+      ms: Math.max(0, budgetMs),
+      failure: (host) => {
+        const detail = `${host} did not begin its response within the time that the request allows (x-llm-proxy-timeout-ms)`;
+        return { kind: "failure", reason: "time_budget", detail };
+      },
+    };
+  }
+  if (timeoutMs === NO_LIMIT) return undefined;
+  return {
+    ms: timeoutMs,
+    failure: (host) => {
+      const detail = `${host} did not begin its response within ${timeoutMs / 1_000} s (timeout in its settings)`;
+      return { kind: "failure", reason: "upstream_timeout", detail };
+    },
+  };
 }
 
 /** The limit holds until the head of the response; what follows may take its time. */
-async function forwardWithin(ms: number, request: ForwardRequest, ports: Ports): Promise<Answer> {
+async function forwardWithin({ ms, failure }: AttemptLimit, request: ForwardRequest, ports: Ports): Promise<Answer> {
   const deadline = deadlineOf(request.signal, ms, ports.clock);
   const answer = await ports.forward({ ...request, signal: deadline.signal }).finally(deadline.stop);
   if (!deadline.isOver()) return answer;
   if (!("kind" in answer) && answer.body !== null && !(answer.body instanceof Uint8Array)) answer.body.cancel();
-  const detail = `${new URL(request.base).host} did not begin its response within ${ms / 1_000} s (timeout in its settings)`;
-  return { kind: "failure", reason: "upstream_timeout", detail };
+  return failure(new URL(request.base).host);
 }
 
 /** The answer as the client may see it: a response without hop-by-hop fields, or our own error in its place. */
@@ -96,7 +139,7 @@ export function attempted(exchange: Identified, answer: Answer, ports: Ports): A
   if ("kind" in answer) {
     const { reason, detail } = answer;
     if (reason === "client_gone") return "client_gone";
-    const response = ownError(exchange.provider, reason === "upstream_timeout" ? 504 : 502, reason, detail);
+    const response = ownError(exchange.provider, OUT_OF_TIME.has(reason) ? 504 : 502, reason, detail);
     return { response: dated(response, ports.clock.wallMs()), error: reason };
   }
   const headers = endToEndHeaders(answer.headers);

@@ -3,10 +3,10 @@ import type { Identified, OpenResponse } from "../core/exchange.ts";
 import type { Framing } from "../core/frame.ts";
 import { headerValue, withoutHeaders } from "../core/headers.ts";
 import type { Ports } from "../core/ports.ts";
-import { DIALECTS } from "../dialects/index.ts";
 import { WHOLE } from "../stream/whole.ts";
 import { chunksOf } from "./helpers/bodies.ts";
 import { AS_CHUNKS, faultedBody } from "./helpers/frame-fault.ts";
+import { mediaTypeOf, streamFraming } from "./helpers/stream-framing.ts";
 import type { Planned } from "./planned.ts";
 
 const CONTENT_LENGTH: ReadonlySet<string> = new Set(["content-length"]);
@@ -52,12 +52,7 @@ function framingOf(response: OpenResponse, exchange: Identified, over: "frames" 
   if (response.status !== 200 || exchange.dialect === undefined) return `the target answered ${response.status}`;
   const coding = headerValue(response.headers, "content-encoding") ?? "identity";
   if (coding !== "identity") return `the target answered with content-encoding ${coding}`;
-  const framing = DIALECTS[exchange.dialect].framing(exchange.path, exchange.query);
-  const type = mediaType(headerValue(response.headers, "content-type") ?? "");
-  if (type === mediaType(framing.contentType)) return framing;
-  return over === "answer" ? WHOLE : `the target answered with ${type || "no content type"}, not a stream`;
-}
-
-function mediaType(contentType: string): string {
-  return (contentType.split(";")[0] ?? "").trim().toLowerCase();
+  const framing = streamFraming(response, exchange);
+  if (framing !== undefined) return framing;
+  return over === "answer" ? WHOLE : `the target answered with ${mediaTypeOf(response) || "no content type"}, not a stream`;
 }

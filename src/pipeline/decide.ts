@@ -29,16 +29,24 @@ export function needsFacts(exchange: Identified, rules: Rules, nowMonotonicMs: n
 /**
  * Which rules fire. The mode is asked first, then the added rules in order; the first terminal fault wins and later
  * terminal rules are neither asked nor counted. A draw depends on the seed, the rule and the number of requests that
- * the rule has matched, and on nothing else, so unrelated traffic does not change it.
+ * the rule has matched, and on nothing else, so unrelated traffic does not change it. With `side` only its rules are asked: a target that
+ * is asked again may meet its faults again.
  */
-export function decide(exchange: Identified, facts: RequestFacts, rules: Rules, seed: number, nowMonotonicMs: number): Decided {
+export function decide(
+  exchange: Identified,
+  facts: RequestFacts,
+  rules: Rules,
+  seed: number,
+  nowMonotonicMs: number,
+  side?: Rule["side"],
+): Decided {
   const planned: PlannedFault[] = [];
   const decisions: Decision[] = [];
   const counted = new Map<Rule, Rule | undefined>();
   let terminal = false;
   for (const rule of inOrder(rules)) {
     const fault = faultByName(rule.fault);
-    if (fault === undefined || (terminal && fault.terminal)) continue;
+    if (fault === undefined || (terminal && fault.terminal) || (side !== undefined && rule.side !== side)) continue;
     if (!matchesHead(rule, exchange, nowMonotonicMs) || !matchesFacts(rule, fault, exchange, facts)) continue;
     const matched = rule.matched + 1;
     const random = randomStream(seed, `${rule.id}/${rule.generation}/${matched}`);

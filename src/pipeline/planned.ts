@@ -11,7 +11,13 @@ import { errorContext } from "./helpers/error-context.ts";
 /** A fault that this exchange meets, with all that it may speak of. */
 export type Planned = { readonly rule: Rule; readonly fault: Fault; readonly context: FaultContext };
 
-export function plannedOf({ rule, fault, random }: PlannedFault, exchange: Identified, facts: RequestFacts, ports: Ports): Planned {
+export function plannedOf(
+  { rule, fault, random }: PlannedFault,
+  exchange: Identified,
+  facts: RequestFacts,
+  ports: Ports,
+  attempt = 1,
+): Planned {
   // Texts draw from a stream of their own, so that a longer text does not shift the draws that decide.
   const textRandom = randomStream(ports.seed, `text/${rule.id}/${rule.generation}/${rule.matched}`);
   return {
@@ -24,6 +30,7 @@ export function plannedOf({ rule, fault, random }: PlannedFault, exchange: Ident
       facts,
       errorContext: errorContext(exchange, facts, textRandom, ports.clock.wallMs()),
       parameters: rule.parameters,
+      attempt,
       random,
     },
   };

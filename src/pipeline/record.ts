@@ -1,7 +1,8 @@
-import type { DoneWord, Skipped } from "../core/event.ts";
+import type { DoneWord, GatewayFacts, Skipped } from "../core/event.ts";
 import type { Delivery, DeliveryEnd, Identified, OpenResponse, WirePiece, WireScript } from "../core/exchange.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Decision } from "./decide.ts";
+import { timestamp } from "./helpers/timestamp.ts";
 
 /** What is known of an exchange beside its response when it ends. */
 export type Notes = {
@@ -12,6 +13,8 @@ export type Notes = {
   readonly skipped: () => readonly Skipped[];
   /** Why the answer is our own. */
   readonly error: string | undefined;
+  /** Of what goes through the gateway: ends it, once, with the status that the client got. */
+  readonly end?: (status: number | null) => GatewayFacts;
 };
 
 type Damaging = (pieces: AsyncIterable<WirePiece>) => WireScript;
@@ -94,17 +97,6 @@ function recordEnd(exchange: Identified, status: number | null, done: DoneWord, 
     skipped: notes.skipped(),
     error: notes.error ?? null,
     durationMs: Math.round(ports.clock.monotonicMs() - exchange.receivedMonotonicMs),
+    ...(notes.end === undefined ? undefined : { gateway: notes.end(status) }),
   });
-}
-
-let lastMs = Number.NaN;
-let lastTimestamp = "";
-
-/** RFC 3339. Many events fall into one millisecond, and their text costs more than the rest of them. */
-function timestamp(wallMs: number): string {
-  if (wallMs !== lastMs) {
-    lastMs = wallMs;
-    lastTimestamp = new Date(wallMs).toISOString();
-  }
-  return lastTimestamp;
 }

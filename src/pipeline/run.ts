@@ -1,15 +1,29 @@
-import { BodyCut, type Delivery, type Identified, type Received, type RequestFacts } from "../core/exchange.ts";
+import { BodyCut, type Delivery, type ForwardFailure, type Identified, type Received, type RequestFacts } from "../core/exchange.ts";
+import type { Gateway } from "../core/gateway.ts";
+import { REQUEST_INSPECT_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
-import { type Attempted, attempt, attempted, reread } from "./attempt.ts";
+import type { Rule } from "../core/rule.ts";
+import { type Admitted, admit } from "./admit.ts";
+import { type Answer, type Attempted, attempt, attempted, limitOf, reread } from "./attempt.ts";
 import { needsPlainAnswer, withBodyFaults } from "./body-faults.ts";
-import { type Decided, decide, needsFacts } from "./decide.ts";
+import { preflightAnswer, withCors } from "./cors.ts";
+import { type Decided, decide, needsFacts, type PlannedFault } from "./decide.ts";
+import { askedForUsage } from "./helpers/asked-usage.ts";
 import { dated } from "./helpers/dated.ts";
+import { Facts } from "./helpers/facts.ts";
 import { ownError } from "./helpers/own-error.ts";
-import { NO_FACTS, readFacts } from "./helpers/read-facts.ts";
+import { ownFieldsOf } from "./helpers/own-fields.ts";
+import { NO_FACTS } from "./helpers/read-facts.ts";
+import { repeatableBody } from "./helpers/repeatable-body.ts";
+import { TEST_MODES, testModeFault } from "./helpers/test-mode.ts";
+import { withTokens } from "./helpers/told-tokens.ts";
 import { asksForWebSocket } from "./helpers/websocket.ts";
 import { scriptOf } from "./helpers/wire-script.ts";
 import { identify } from "./identify.ts";
+import { inspect } from "./inspect.ts";
+import { pageOf } from "./pages.ts";
 import { performBefore } from "./perform-before.ts";
+import { type AskedOnce, persist } from "./persist.ts";
 import { actionsBefore, plannedOf } from "./planned.ts";
 import { abandoned, delivered, NOTHING_NOTED, type Notes, recordDecisions, scripted, undelivered } from "./record.ts";
 import { adaptationOf, type Refused, type TargetSide, targetSide } from "./translate.ts";
@@ -17,22 +31,38 @@ import { wireFaultsOf } from "./wire-faults.ts";
 
 /** The way of an exchange through all stages. The engine calls it with each request and delivers what it gives. */
 export function createPipeline(ports: Ports): (received: Received) => Promise<Delivery> {
-  return (received) => answered(identify(received, ports.defaultProvider, ports.clock.monotonicMs()), ports);
+  const { gateway } = ports;
+  const begin = (received: Received) => identify(received, ports.defaultProvider, ports.clock.monotonicMs());
+  if (gateway === undefined) return (received) => answered(begin(received), ports);
+  return (received) => throughGateway(begin(received), gateway, ports);
+}
+
+/** The gateway's own pages, and what browsers want around every answer. */
+async function throughGateway(exchange: Identified, gateway: Gateway, ports: Ports): Promise<Delivery> {
+  const page = await pageOf(exchange, gateway);
+  if (page !== undefined) return delivered(exchange, dated(page, ports.clock.wallMs()), NOTHING_NOTED, ports);
+  const { cors } = gateway;
+  if (cors === undefined) return answered(exchange, ports);
+  const preflight = preflightAnswer(exchange, cors);
+  if (preflight !== undefined) return delivered(exchange, dated(preflight, ports.clock.wallMs()), NOTHING_NOTED, ports);
+  return withCors(await answered(exchange, ports), exchange, cors);
 }
 
 async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
   try {
-    if (asksForWebSocket(exchange.headers) && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
+    const isWebSocket = asksForWebSocket(exchange.headers);
+    if (isWebSocket && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
       const message = exchange.canUpgrade
         ? "the built-in provider speaks no WebSocket; use HTTP"
         : "WebSocket connections are not passed through by --engine serve; use HTTP, or --engine wire";
       return ownErrorDelivery(exchange, 501, "websocket_unsupported", message, NOTHING_NOTED, ports);
     }
+    if (ports.gateway !== undefined && exchange.kind === "inference" && !isWebSocket) return await governed(exchange, ports.gateway, ports);
     const facts = new Facts(exchange, ports);
     const { mode, added } = ports.rules.get();
     if (mode !== undefined || added.length > 0) {
       const decided = await decideNow(exchange, facts, ports);
-      if (decided.planned.length > 0) return await faulted(exchange, decided, facts, ports);
+      if (decided.planned.length > 0) return await performed({ exchange, decided, facts }, ports);
     }
     const adaptation = adaptationOf(exchange, ports);
     const outcome =
@@ -43,90 +73,237 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
     const { response, error } = outcome;
     return delivered(exchange, response, error === undefined ? NOTHING_NOTED : { ...NOTHING_NOTED, error }, ports);
   } catch (error) {
-    // The rest of an upload never came.
-    if (error instanceof BodyCut || exchange.clientGone.aborted) return abandoned(exchange, NOTHING_NOTED, ports);
-    const message = `a mistake in faultproxy itself (${error instanceof Error ? error.name : typeof error}); please report it`;
-    return ownErrorDelivery(exchange, 500, "internal_error", message, NOTHING_NOTED, ports);
+    return mishap(exchange, error, NOTHING_NOTED, ports);
   }
 }
 
-/** An exchange that meets at least one fault. */
-async function faulted(exchange: Identified, { planned, decisions }: Decided, facts: Facts, ports: Ports): Promise<Delivery> {
+function mishap(exchange: Identified, error: unknown, notes: Notes, ports: Ports): Delivery {
+  // The rest of an upload never came.
+  if (error instanceof BodyCut || exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
+  const message = `a mistake in faultproxy itself (${error instanceof Error ? error.name : typeof error}); please report it`;
+  return ownErrorDelivery(exchange, 500, "internal_error", message, notes, ports);
+}
+
+const NOTHING_DECIDED: Pick<Decided, "planned" | "decisions"> = { planned: [], decisions: [] };
+
+/** An inference request through limits, circuit and retries. */
+async function governed(received: Identified, gateway: Gateway, ports: Ports): Promise<Delivery> {
+  const own = ownFieldsOf(received);
+  const budget = own.timeoutMs === undefined || /^[1-9]\d{0,9}$/.test(own.timeoutMs) ? own.timeoutMs : undefined;
+  if (own.timeoutMs !== undefined && budget === undefined) {
+    const message = "x-llm-proxy-timeout-ms must be a whole number of milliseconds above 0";
+    return ownErrorDelivery(received, 400, "invalid_timeout", message, NOTHING_NOTED, ports);
+  }
+  const bytes = await received.body.whole(REQUEST_INSPECT_BYTES_MAX);
+  const isRepeatable = bytes !== undefined && bytes.length <= gateway.retry.bodyBytesMax;
+  const exchange = isRepeatable ? { ...own.exchange, body: repeatableBody(own.exchange.body, bytes) } : own.exchange;
+  const facts = new Facts(exchange, ports);
+  const known = await facts.get();
+  const admitted = await admit(exchange, known, bytes?.length ?? exchange.body.lengthBytes ?? 0, gateway, ports);
+  const notes: Notes = { ...NOTHING_NOTED, model: known.model, end: admitted.governed.end };
+  if (admitted.refusal !== undefined) return delivered(exchange, admitted.refusal, { ...notes, error: "rate_limited" }, ports);
+  try {
+    const { mode, added } = ports.rules.get();
+    const decided = mode === undefined && added.length === 0 ? NOTHING_DECIDED : await decideNow(exchange, facts, ports);
+    const testMode = gateway.breaker?.testMode === true ? TEST_MODES.find((each) => each === own.testMode) : undefined;
+    const inTest = testMode === undefined ? undefined : testModeFault(testMode, ports.seed);
+    const planned = inTest === undefined ? decided.planned : [inTest, ...decided.planned];
+    const way: GovernedWay = {
+      ...admitted,
+      isRepeatable,
+      bytes,
+      untilMonotonicMs: budget === undefined ? undefined : exchange.receivedMonotonicMs + Number(budget),
+    };
+    return await performed({ exchange, decided: { ...decided, planned }, facts, way, end: notes.end }, ports);
+  } catch (error) {
+    return mishap(exchange, error, notes, ports);
+  }
+}
+
+type GovernedWay = Pick<Admitted, "governed" | "circuit"> & {
+  readonly isRepeatable: boolean;
+  /** Of the request's body; undefined where it is too large to be kept. */
+  readonly bytes: Uint8Array | undefined;
+  /** When the request's own time is over. */
+  readonly untilMonotonicMs: number | undefined;
+};
+
+type Performing = {
+  readonly exchange: Identified;
+  readonly decided: Pick<Decided, "planned" | "decisions">;
+  readonly facts: Facts;
+  /** Undefined where the gateway has no part in it. */
+  readonly way?: GovernedWay;
+  readonly end?: Notes["end"];
+};
+
+/** An exchange that meets faults, or goes through the gateway, or both. */
+async function performed({ exchange, decided, facts, way, end }: Performing, ports: Ports): Promise<Delivery> {
   const adaptation = adaptationOf(exchange, ports);
   const side = adaptation === undefined ? undefined : await targetSide(exchange, adaptation, facts, ports);
   const known = await facts.get();
-  // A fault on the target's side works on what the target sees, and in its dialect.
-  const target = side === undefined || "refusal" in side ? { exchange, facts } : side;
-  const knownThere = await target.facts.get();
-  const faults = planned.map((plan) =>
-    plan.rule.side === "upstream" ? plannedOf(plan, target.exchange, knownThere, ports) : plannedOf(plan, exchange, known, ports),
-  );
+  const faults = decided.planned.filter(({ rule }) => rule.side === "client").map((plan) => plannedOf(plan, exchange, known, ports));
+  const upstream = decided.planned.filter(({ rule }) => rule.side === "upstream");
   const notes: Notes = {
     ...NOTHING_NOTED,
     model: known.model,
-    faults: decisions.filter(({ injected }) => injected).map(({ rule }) => rule.fault),
+    faults: decided.decisions.filter(({ injected }) => injected).map(({ rule }) => rule.fault),
+    ...(end === undefined ? {} : { end }),
   };
-
   const performing = { clock: ports.clock, gone: exchange.clientGone };
-  const isUpstream = faults.some(({ rule, fault }) => fault.terminal && rule.side === "upstream");
   const before = await performBefore(actionsBefore(faults), ports.clock, exchange.clientGone);
   let outcome: Attempted;
-  /** Is it the target's answer, or one in its place? */
-  let isOfTarget = isUpstream || before === undefined;
+  let skippedThere: Notes["skipped"] = () => [];
   switch (before?.kind) {
     case "hang":
-      return undelivered(exchange, "hang", notes, ports);
     case "reset":
-    case "close": {
-      if (!isUpstream) return undelivered(exchange, before.kind, notes, ports);
-      const message = "the upstream closed the connection before it had answered";
-      return ownErrorDelivery(exchange, 502, "upstream_closed_early", message, notes, ports);
-    }
-    case "bytes": {
-      const script = scriptOf(before.actions, performing);
-      if (!isUpstream) return scripted(exchange, script, notes, ports);
-      outcome = attempted(exchange, await reread(exchange, script, ports), ports);
-      break;
-    }
+    case "close":
+      return undelivered(exchange, before.kind, notes, ports);
+    case "bytes":
+      return scripted(exchange, scriptOf(before.actions, performing), notes, ports);
     case "response":
       outcome = { response: dated(before.response, ports.clock.wallMs()), error: undefined };
       break;
-    case undefined:
+    case undefined: {
       if (exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
       if (side !== undefined && "refusal" in side) {
         outcome = { response: side.refusal, error: side.error };
-        isOfTarget = false;
-      } else outcome = await asked(side, exchange, needsPlainAnswer(faults), facts, ports);
+        break;
+      }
+      const asking = { exchange, side, facts, upstream, plain: needsPlainAnswer(faults), way };
+      const asked = await (way === undefined ? askOnce(asking, 1, ports) : askUntilAnswered(asking, way, ports));
+      if (asked === "hang") return undelivered(exchange, "hang", notes, ports);
+      if (asked === "client_gone") return abandoned(exchange, notes, ports);
+      skippedThere = asked.skipped ?? skippedThere;
+      outcome = asked.error === undefined && side !== undefined ? await side.toClient(asked.response) : asked;
+      if (way !== undefined && asked.error === undefined)
+        outcome = { ...outcome, response: withTokens(outcome.response, way.governed.observed) };
+    }
   }
-  if (outcome === "client_gone" || exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
-
-  const onTarget = wireFaultsOf(faults, "upstream", performing);
-  // Our own error is no target's answer, and a tunnel is no response that could be damaged.
-  if (onTarget !== undefined && ports.wire !== undefined && outcome.error === undefined && outcome.response.tunnel === undefined) {
-    const { body } = outcome.response;
-    const script = {
-      ...onTarget.script(ports.wire.pieces(outcome.response, exchange.method)),
-      cancel: () => {
-        if (body !== null && !(body instanceof Uint8Array)) body.cancel();
-      },
-    };
-    outcome = attempted(exchange, await reread(exchange, script, ports), ports);
-    if (outcome === "client_gone") return abandoned(exchange, notes, ports);
-  }
-  const bySide = (wanted: "client" | "upstream") => faults.filter(({ rule }) => rule.side === wanted);
-  const worked = withBodyFaults(outcome.response, bySide("upstream"), target.exchange, ports);
-  const translates = isOfTarget && outcome.error === undefined && side !== undefined && !("refusal" in side);
-  const { response, error } = translates ? await side.toClient(worked.response) : { ...outcome, response: worked.response };
-  const seen = withBodyFaults(response, bySide("client"), exchange, ports);
+  if (exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
+  const seen = withBodyFaults(outcome.response, faults, exchange, ports);
   const onClient = wireFaultsOf(faults, "client", performing);
-  const skipped = () => [...worked.skipped(), ...seen.skipped(), ...(onTarget?.skipped() ?? []), ...(onClient?.skipped() ?? [])];
-  return delivered(exchange, seen.response, { ...notes, skipped, error }, ports, onClient?.script);
+  const skipped = () => [...skippedThere(), ...seen.skipped(), ...(onClient?.skipped() ?? [])];
+  return delivered(exchange, seen.response, { ...notes, skipped, error: outcome.error }, ports, onClient?.script);
 }
 
-/** What the target says, as it says it. */
-async function asked(side: TargetSide | undefined, exchange: Identified, plain: boolean, facts: Facts, ports: Ports): Promise<Attempted> {
-  const as = side ?? { exchange, facts };
-  return attempted(exchange, await attempt(as.exchange, plain, as.facts, ports), ports);
+type Asking = {
+  readonly exchange: Identified;
+  readonly side: TargetSide | undefined;
+  readonly facts: Facts;
+  /** Faults on the target's side, decided for the first asking. */
+  readonly upstream: readonly PlannedFault[];
+  /** A fault wants to see the answer's frames. */
+  readonly plain: boolean;
+  readonly way: GovernedWay | undefined;
+};
+
+type AskedWithFaults =
+  | Exclude<AskedOnce, { forward: unknown }>
+  | (Extract<AskedOnce, { forward: unknown }> & { readonly skipped?: Notes["skipped"] });
+
+/** Through circuit and retries. The target's faults are decided anew for each asking after the first. */
+async function askUntilAnswered(asking: Asking, way: GovernedWay, ports: Ports) {
+  const { exchange, side, facts } = asking;
+  const { governed: held } = way;
+  const target = side?.exchange ?? exchange;
+  const targetFacts = await (side?.facts ?? facts).get();
+  const ofUsage = held.gateway.includeUsage && side === undefined ? askedForUsage(target, targetFacts, way.bytes) : undefined;
+  const as = ofUsage ?? target;
+  const factsThere = ofUsage === undefined ? (side?.facts ?? facts) : new Facts(ofUsage, ports);
+  let skipped: Notes["skipped"] | undefined;
+  const answered = await persist(
+    {
+      exchange,
+      governed: held,
+      circuit: way.circuit,
+      isRepeatable: way.isRepeatable,
+      budgetMs: () => budgetOf(way, ports),
+      async ask(attemptNumber) {
+        const upstream = attemptNumber === 1 ? asking.upstream : (await decideNow(exchange, facts, ports, "upstream")).planned;
+        const from = {
+          exchange: as,
+          facts: factsThere,
+          toClient: side?.toClient ?? ((response) => ({ response, error: undefined })),
+        };
+        const asked = await askOnce({ ...asking, side: from, upstream, plain: true }, attemptNumber, ports);
+        if (typeof asked !== "string") skipped = asked.skipped;
+        return asked;
+      },
+      inspect: (response) => inspect(response, as, ofUsage !== undefined, held, ports),
+    },
+    ports,
+  );
+  return typeof answered === "string" ? answered : { ...answered, ...(skipped === undefined ? {} : { skipped }) };
+}
+
+function budgetOf({ untilMonotonicMs }: Pick<GovernedWay, "untilMonotonicMs">, ports: Ports): number | undefined {
+  return untilMonotonicMs === undefined ? undefined : untilMonotonicMs - ports.clock.monotonicMs();
+}
+
+/** Asks the target, which may meet faults of its own: they work on what it sees, and in its dialect. */
+async function askOnce(asking: Asking, attemptNumber: number, ports: Ports): Promise<AskedWithFaults> {
+  const { exchange, side, facts, upstream, way } = asking;
+  const target = side ?? { exchange, facts };
+  const known: RequestFacts = upstream.length === 0 ? NO_FACTS : await target.facts.get();
+  const faults = upstream.map((plan) => plannedOf(plan, target.exchange, known, ports, attemptNumber));
+  const performing = { clock: ports.clock, gone: exchange.clientGone };
+  const budgetMs = way === undefined ? undefined : budgetOf(way, ports);
+  const plain = asking.plain || needsPlainAnswer(faults);
+  const before = await performBefore(actionsBefore(faults), ports.clock, exchange.clientGone);
+  const answer = await (async (): Promise<Answer | "hang"> => {
+    switch (before?.kind) {
+      case "hang":
+        return silence(exchange, budgetMs, ports);
+      case "reset":
+      case "close":
+        return { kind: "failure", reason: "upstream_closed_early", detail: "the upstream closed the connection before it had answered" };
+      case "bytes":
+        return reread(exchange, scriptOf(before.actions, performing), ports);
+      case "response":
+        return dated(before.response, ports.clock.wallMs());
+      case undefined:
+        return exchange.clientGone.aborted ? GONE : attempt(target.exchange, plain, target.facts, ports, budgetMs);
+    }
+  })();
+  if (answer === "hang") return "hang";
+  const first = attempted(exchange, answer, ports);
+  if (first === "client_gone" || exchange.clientGone.aborted) return "client_gone";
+  const failed = "kind" in answer ? answer : undefined;
+  const onTarget = wireFaultsOf(faults, "upstream", performing);
+  const damaged = onTarget === undefined ? undefined : await onWire(first, onTarget, exchange, ports);
+  const outcome = damaged === undefined ? first : attempted(exchange, damaged, ports);
+  if (outcome === "client_gone") return "client_gone";
+  const forward = damaged !== undefined && "kind" in damaged ? damaged : failed;
+  const worked = withBodyFaults(outcome.response, faults, target.exchange, ports);
+  const skipped = () => [...worked.skipped(), ...(onTarget?.skipped() ?? [])];
+  return { response: worked.response, error: outcome.error, forward, skipped };
+}
+
+const GONE: ForwardFailure = { kind: "failure", reason: "client_gone", detail: "the client has gone" };
+
+/** A target that says nothing: until its time, or the request's, is over. */
+async function silence(exchange: Identified, budgetMs: number | undefined, ports: Ports): Promise<Answer | "hang"> {
+  const target = ports.targets[exchange.provider];
+  const limit = limitOf(target.kind === "url" ? (target.timeoutMs ?? 0) : 0, budgetMs);
+  if (limit === undefined) return "hang";
+  await ports.clock.sleep(limit.ms, exchange.clientGone);
+  return exchange.clientGone.aborted ? GONE : limit.failure(target.kind === "url" ? new URL(target.base).host : "the target");
+}
+
+/** What the wire faults leave of a response. Our own error is no target's answer, and a tunnel is no response that could be damaged. */
+function onWire(
+  { response, error }: Exclude<Attempted, string>,
+  { script }: NonNullable<ReturnType<typeof wireFaultsOf>>,
+  exchange: Identified,
+  ports: Ports,
+): Promise<Answer> | undefined {
+  if (ports.wire === undefined || error !== undefined || response.tunnel !== undefined) return undefined;
+  const { body } = response;
+  const cancel = () => {
+    if (body !== null && !(body instanceof Uint8Array)) body.cancel();
+  };
+  return reread(exchange, { ...script(ports.wire.pieces(response, exchange.method)), cancel }, ports);
 }
 
 /** What the target says, as the client is to get it. */
@@ -139,11 +316,11 @@ async function toClient(side: TargetSide | Refused, exchange: Identified, ports:
 }
 
 /** Asks the rules. Reading the value, deciding and writing it back happen without a pause between them. */
-async function decideNow(exchange: Identified, facts: Facts, ports: Ports): Promise<Decided> {
+async function decideNow(exchange: Identified, facts: Facts, ports: Ports, side?: Rule["side"]): Promise<Decided> {
   const now = ports.clock.monotonicMs();
   const known = needsFacts(exchange, ports.rules.get(), now) ? await facts.get() : NO_FACTS;
   const rules = ports.rules.get();
-  const decided = decide(exchange, known, rules, ports.seed, now);
+  const decided = decide(exchange, known, rules, ports.seed, now, side);
   if (decided.rules !== rules) ports.rules.set(decided.rules);
   recordDecisions(exchange, known.model, decided.decisions, ports);
   return decided;
@@ -152,21 +329,4 @@ async function decideNow(exchange: Identified, facts: Facts, ports: Ports): Prom
 function ownErrorDelivery(exchange: Identified, status: number, reason: string, message: string, notes: Notes, ports: Ports): Delivery {
   const response = dated(ownError(exchange.provider, status, reason, message), ports.clock.wallMs());
   return delivered(exchange, response, { ...notes, error: reason }, ports);
-}
-
-/** What the request says, read when somebody asks for it first. */
-class Facts {
-  readonly #exchange: Identified;
-  readonly #ports: Ports;
-  #read: Promise<RequestFacts> | undefined;
-
-  constructor(exchange: Identified, ports: Ports) {
-    this.#exchange = exchange;
-    this.#ports = ports;
-  }
-
-  get(): Promise<RequestFacts> {
-    this.#read ??= readFacts(this.#exchange, this.#ports);
-    return this.#read;
-  }
 }

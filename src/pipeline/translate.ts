@@ -1,4 +1,4 @@
-import type { Identified, OpenResponse, RequestBody, RequestFacts } from "../core/exchange.ts";
+import type { Identified, OpenResponse, RequestFacts } from "../core/exchange.ts";
 import { type HeaderList, withoutHeaders } from "../core/headers.ts";
 import { TRANSLATED_BODY_BYTES_MAX } from "../core/limits.ts";
 import type { Adaptation, Ports } from "../core/ports.ts";
@@ -12,6 +12,7 @@ import { adaptedBody, adaptedHeaders, withModel } from "./helpers/adapted-reques
 import { dated } from "./helpers/dated.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { plainBody } from "./helpers/read-facts.ts";
+import { bodyOf } from "./helpers/repeatable-body.ts";
 import { type Answered, asItCame, jsonResponse, TITLES, translatedAnswer } from "./helpers/translated-answer.ts";
 
 /** Worked out when somebody asks first. */
@@ -107,14 +108,6 @@ function withModelOf(client: () => RequestFacts, facts: RequestFacts): RequestFa
 
 function untranslated(exchange: Identified, facts: FactsOnDemand): TargetSide {
   return { exchange, facts, toClient: asItCame };
-}
-
-function bodyOf(bytes: Uint8Array): RequestBody {
-  return {
-    lengthBytes: bytes.length,
-    whole: async (bytesMax) => (bytes.length <= bytesMax ? bytes : undefined),
-    forward: () => bytes,
-  };
 }
 
 /** The body has been written anew: as JSON, without a coding, of this length. The answer must be readable too. */

@@ -50,7 +50,7 @@ export function failureInAnswer(provider: ProviderName, headers: HeaderList, pay
 }
 
 /**
- * Undefined where it says nothing of the target: the client left, the time that the request itself allows is over, or
+ * Undefined where it says nothing of the target: the client left or sent too much, the time that the request itself allows is over, or
  * it is our own configuration that no request can be sent with. Those are neither retried nor counted.
  */
 export function failureOfForward({ reason }: ForwardFailure): Failure | undefined {
@@ -59,6 +59,7 @@ export function failureOfForward({ reason }: ForwardFailure): Failure | undefine
     case "no_upstream":
     case "client_certificate":
     case "time_budget":
+    case "request_too_large":
       return undefined;
     case "upstream_timeout":
       return { class: "degraded", isSilent: true, retryAfterMs: undefined };

@@ -3,7 +3,9 @@ import type { Settings } from "../config/settings.ts";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { COMMAND_CHARACTERS_MAX } from "../core/limits.ts";
 import { percentDecoded } from "../core/percent-decoded.ts";
+import type { BreakerKey, StateStore } from "../core/state-store.ts";
 import { joinWords } from "../rules/words.ts";
+import { circuitKey, circuitStatus } from "./circuits.ts";
 import { probe } from "./control-client.ts";
 import type { Daemon } from "./daemon.ts";
 import { eventStream } from "./event-stream.ts";
@@ -158,6 +160,29 @@ function controlRoutes(daemon: Daemon, path: string, { quit, ...actions }: Contr
         },
       },
     },
+    { path: /^\/v1\/breakers$/, methods: { GET: () => withCircuits(daemon, list) } },
+    {
+      path: /^\/v1\/breakers\/reset$/,
+      methods: {
+        POST: (request) =>
+          withCircuits(daemon, async (store) => {
+            const key = await circuitOf(request, true);
+            return isInputError(key) ? failure(400, key.message) : Response.json({ reset: await store.resetBreaker(key) });
+          }),
+      },
+    },
+    {
+      path: /^\/v1\/breakers\/open$/,
+      methods: {
+        POST: (request) =>
+          withCircuits(daemon, async (store) => {
+            const key = await circuitOf(request, false);
+            if (key === undefined || isInputError(key)) return failure(400, key?.message ?? CIRCUIT_EXPECTED);
+            await store.openBreaker(key);
+            return list(store);
+          }),
+      },
+    },
     { path: /^\/v1\/reload$/, methods: { POST: () => reload((reloaded) => Response.json(reloaded)) } },
     {
       path: /^\/v1\/shutdown$/,
@@ -169,6 +194,32 @@ function controlRoutes(daemon: Daemon, path: string, { quit, ...actions }: Contr
       },
     },
   ];
+}
+
+async function list(store: StateStore): Promise<Response> {
+  return Response.json({ circuits: (await store.breakers()).map(circuitStatus) });
+}
+
+function withCircuits(daemon: Daemon, answerWith: (store: StateStore) => Promise<Response>): Response | Promise<Response> {
+  const store = daemon.circuits();
+  const how = "there are no circuits: start with --gateway, or set mode in [breaker] of the configuration file";
+  return store === undefined ? failure(409, how) : answerWith(store);
+}
+
+const CIRCUIT_EXPECTED = 'expected JSON such as {"circuit": "openai/gpt-5"}';
+
+/** Undefined: none is named, which is all of them. */
+async function circuitOf(request: Request, mayBeAll: boolean): Promise<BreakerKey | undefined | InputError> {
+  const body = (await request.text()).trim();
+  if (body === "" && mayBeAll) return undefined;
+  try {
+    const { circuit } = JSON.parse(body) as { circuit?: unknown };
+    if (typeof circuit === "string") return circuitKey(circuit);
+    if (mayBeAll && (circuit === undefined || circuit === null)) return undefined;
+  } catch {
+    // It is told below.
+  }
+  return inputError(CIRCUIT_EXPECTED);
 }
 
 /** A command as plain text, or as JSON under the given key. */

@@ -1,9 +1,11 @@
 import { SETTING_ROWS } from "../config/schema.ts";
 import type { Settings } from "../config/settings.ts";
 import { type InputError, isInputError } from "../core/errors.ts";
+import type { FaultproxyEvent } from "../core/event.ts";
 import { DRAIN_MS_MAX } from "../core/limits.ts";
 import type { ProviderName } from "../core/provider.ts";
 import type { Rules } from "../core/rule.ts";
+import type { StateStore, StoreEvent } from "../core/state-store.ts";
 import type { Engine } from "../engines/engine.ts";
 import { SERVE_ENGINE } from "../engines/serve/index.ts";
 import { createWireEngine } from "../engines/wire/index.ts";
@@ -12,6 +14,7 @@ import { createSimulator } from "../simulator/simulator.ts";
 import { type ChangedSettings, changedSettings } from "./changed-settings.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
 import { createExchangeCounts, type ExchangeCounts } from "./exchange-counts.ts";
+import { createGatewayRuntime, featuresOf, type GatewayRuntime } from "./gateway.ts";
 import { openListeners } from "./listeners.ts";
 import type { Scheme } from "./origin.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
@@ -40,6 +43,8 @@ export type Daemon = {
   readonly command: RunningRules["command"];
   readonly counts: ExchangeCounts["now"];
   readonly events: EventLog;
+  /** Where the circuits are; undefined where the breaker is off. */
+  readonly circuits: () => StateStore | undefined;
   /** No new requests; running ones get up to DRAIN_MS_MAX, or are broken off, also later. Resolves when it is over. */
   readonly stop: (breakOff: boolean) => Promise<void>;
 };
@@ -76,6 +81,25 @@ export async function startDaemon(
   const started = settings.mode === undefined ? undefined : rules.command(settings.mode);
   if (isInputError(started)) return started;
 
+  const record = (event: FaultproxyEvent) => {
+    counts.note(event);
+    runtime?.note(event);
+    events.add(event);
+  };
+  let runtime: GatewayRuntime | undefined;
+  const runtimeOf = (now: Settings): GatewayRuntime | undefined => {
+    if (featuresOf(now).isOn) {
+      runtime ??= createGatewayRuntime({
+        settings: now,
+        environment,
+        clock: REAL_CLOCK,
+        warn,
+        tell: (event) => record(told(event)),
+        running: () => counts.now().running,
+      });
+    }
+    return runtime;
+  };
   const pipelineOf = (now: Settings, of: Targets, forward: Engine["forward"]) =>
     createPipeline({
       clock: REAL_CLOCK,
@@ -87,14 +111,13 @@ export async function startDaemon(
       wire: engine.wire,
       simulate: createSimulator({ ...now, scheme }, REAL_CLOCK),
       withoutContentCoding,
-      record(event) {
-        counts.note(event);
-        events.add(event);
-      },
+      record,
+      gateway: runtimeOf(now)?.gatewayOf(now, of),
     });
   let current = settings;
   let targets = firstTargets;
   let pipeline = pipelineOf(current, targets, engine.forward);
+  await runtime?.ready;
 
   const reconfigure: Daemon["reconfigure"] = (next) => {
     const nextTargets = targetsOf(next, environment, warn);
@@ -121,13 +144,17 @@ export async function startDaemon(
       return pipeline(received);
     },
   });
-  if (isInputError(listening)) return listening;
+  if (isInputError(listening)) {
+    runtime?.close();
+    return listening;
+  }
 
   let drained: Promise<void> | undefined;
   const drain = async () => {
     const late = new AbortController();
     await Promise.race([listening.stop(false), REAL_CLOCK.sleep(DRAIN_MS_MAX, late.signal).then(() => listening.stop(true))]);
     late.abort();
+    runtime?.close();
   };
   const { host, port, addresses, providerPorts } = listening;
   return {
@@ -144,12 +171,20 @@ export async function startDaemon(
     command: rules.command,
     counts: counts.now,
     events,
+    circuits: () => (current.gateway || featuresOf(current).breaker !== "off" ? runtime?.store : undefined),
     async stop(breakOff) {
       drained ??= drain();
       if (breakOff) await listening.stop(true);
       await drained;
     },
   };
+}
+
+function told(event: StoreEvent): FaultproxyEvent {
+  const time = new Date(REAL_CLOCK.wallMs()).toISOString();
+  if (event.kind === "store") return { type: "store", time, isUp: event.isUp, detail: event.detail };
+  const { key, from, to, reason } = event;
+  return { type: "circuit", time, provider: key.provider, model: key.model ?? null, from, to, reason };
 }
 
 /** The settings that only a start looks at. */

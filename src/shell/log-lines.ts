@@ -1,5 +1,5 @@
 import type { Settings } from "../config/settings.ts";
-import type { DecisionEvent, ExchangeEvent, FaultproxyEvent } from "../core/event.ts";
+import type { CircuitEvent, DecisionEvent, ExchangeEvent, FaultproxyEvent, GatewayFacts, RetryEvent } from "../core/event.ts";
 import type { Rules } from "../core/rule.ts";
 
 type Level = Exclude<Settings["logLevel"], "silent">;
@@ -19,25 +19,72 @@ export type LogOptions = Pick<Settings, "logFormat" | "logLevel"> & {
 export function logLines({ logFormat, logLevel, rules, visible }: LogOptions): LogLine | undefined {
   const upTo = ORDER[logLevel];
   if (upTo === 0) return undefined;
-  const pretty = (event: FaultproxyEvent) => (event.type === "decision" ? decisionLine(event, rules()) : exchangeLine(event, visible));
+  const pretty = (event: FaultproxyEvent): string => {
+    switch (event.type) {
+      case "decision":
+        return decisionLine(event, rules());
+      case "exchange":
+        return exchangeLine(event, visible);
+      case "retry":
+        return visible(retryLine(event));
+      case "circuit":
+        return visible(circuitLine(event));
+      case "store":
+        return visible(`${clockTime(event.time)} ${event.isUp ? "✅" : "⚠️ "} ${event.detail}`);
+    }
+  };
   const text = logFormat === "json" ? (event: FaultproxyEvent) => JSON.stringify(event) : pretty;
   return (event) => (ORDER[levelOf(event)] <= upTo ? text(event) : undefined);
 }
 
 function levelOf(event: FaultproxyEvent): Level {
-  if (event.type === "decision") return event.injected ? "warn" : "debug";
-  return event.error === null ? "info" : "error";
+  switch (event.type) {
+    case "decision":
+      return event.injected ? "warn" : "debug";
+    case "exchange":
+      return event.error === null ? "info" : "error";
+    case "retry":
+    case "circuit":
+    case "store":
+      return "warn";
+  }
+}
+
+function retryLine({ time, exchange, attempt, class: failure, status, provider, waitMs }: RetryEvent): string {
+  const what = `${failure.replaceAll("_", " ")}${status === null ? "" : ` (${status})`}`;
+  return `${clockTime(time)} 🔁 #${exchange} attempt ${attempt} of ${provider} failed: ${what}; again in ${waitMs} ms`;
+}
+
+function circuitLine({ time, provider, model, from, to, reason }: CircuitEvent): string {
+  const which = model === null ? provider : `${provider}/${model}`;
+  return `${clockTime(time)} ⚡ circuit of ${which}: ${from.replaceAll("_", " ")} → ${to.replaceAll("_", " ")} (${reason})`;
 }
 
 function exchangeLine(event: ExchangeEvent, visible: (text: string) => string): string {
-  const { exchange, method, path, provider, status, durationMs, done, skipped, error } = event;
+  const { exchange, method, path, provider, status, durationMs, done, skipped, error, gateway, model } = event;
   const notes = [
+    ...(gateway === undefined ? [] : gatewayNotes(gateway, model)),
     ...(error === null ? [] : [error]),
     ...(done === "delivered" ? [] : [done.replaceAll("_", " ")]),
     ...skipped.map(({ fault, reason }) => `${fault} not done: ${reason}`),
   ];
   const noted = notes.length === 0 ? "" : ` (${visible(notes.join("; "))})`;
   return `${clockTime(event.time)} #${exchange} ${visible(method)} ${visible(path)} → ${provider} ${status ?? "no status"} ${durationMs} ms${noted}`;
+}
+
+/** Model, stream, time to the first token, tokens, cost. */
+function gatewayNotes(
+  { stream, attempts, answeredModel, firstTokenMs, usage, costUsd }: GatewayFacts,
+  model: string | null,
+): readonly string[] {
+  const named = answeredModel ?? model;
+  return [
+    ...(named === null ? [] : [named]),
+    ...(stream ? [`stream${firstTokenMs === null ? "" : `, first token ${Math.round(firstTokenMs)} ms`}`] : []),
+    ...(usage === null ? [] : [`${usage.inputTokens} + ${usage.outputTokens} tokens`]),
+    ...(costUsd === null ? [] : [`$${costUsd.toFixed(6)}`]),
+    ...(attempts > 1 ? [`${attempts} attempts`] : []),
+  ];
 }
 
 function decisionLine(event: DecisionEvent, rules: Rules): string {

@@ -75,6 +75,8 @@ function contextOf(of: Case, stream: boolean, parameters: Parameters): FaultCont
       clientGone: new AbortController().signal,
       interim: undefined,
       canUpgrade: false,
+      authority: undefined,
+      via: "tcp",
       receivedMonotonicMs: 0,
       provider: of.provider.name,
       dialect: of.dialect.name,
@@ -112,6 +114,7 @@ function contextOf(of: Case, stream: boolean, parameters: Parameters): FaultCont
       random: randomStream(1, "text"),
     },
     parameters,
+    attempt: 1,
     random: randomStream(1, "draws"),
   };
 }

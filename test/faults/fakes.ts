@@ -138,6 +138,8 @@ export function contextWith(parameters: Parameters, options: ContextOptions = {}
       clientGone: controller.signal,
       interim: undefined,
       canUpgrade: false,
+      authority: undefined,
+      via: "tcp",
       receivedMonotonicMs: 0,
       provider: "openai",
       dialect: "chat",
@@ -163,6 +165,7 @@ export function contextWith(parameters: Parameters, options: ContextOptions = {}
       random: randomStream(options.seed ?? 1, "text"),
     },
     parameters,
+    attempt: 1,
     random: randomStream(options.seed ?? 1, "draws"),
   };
 }

@@ -1,0 +1,167 @@
+import type { Dialect } from "../core/dialect.ts";
+import { BodyCut, type Identified, type OpenResponse } from "../core/exchange.ts";
+import type { Failure, FailureClass } from "../core/failure.ts";
+import type { Frame } from "../core/frame.ts";
+import { type HeaderList, headerValue, withoutHeaders } from "../core/headers.ts";
+import { FRAME_BYTES_MAX } from "../core/limits.ts";
+import type { Ports } from "../core/ports.ts";
+import { DIALECTS } from "../dialects/index.ts";
+import { parseObject } from "../dialects/shared.ts";
+import { answeredModel, mayHoldUsage, usageOfUnknown } from "../dialects/usage.ts";
+import { failureInAnswer, failureOfAnswer } from "../policy/classify.ts";
+import { chunksOf } from "./helpers/bodies.ts";
+import { dated } from "./helpers/dated.ts";
+import { type Governed, outcomeOf } from "./helpers/governed.ts";
+import { ownError } from "./helpers/own-error.ts";
+import { peeked } from "./helpers/peeked.ts";
+import { streamFraming } from "./helpers/stream-framing.ts";
+import { type StreamWatch, watchedStream } from "./helpers/watched-stream.ts";
+
+/** An error answer is read so far to tell what it means; what follows goes on unread. */
+const ERROR_BYTES_MAX = 1024 * 1024;
+
+export type Inspected = {
+  readonly response: OpenResponse;
+  /** Undefined: it is an answer, or the beginning of one. */
+  readonly failure: Failure | undefined;
+  /** Why the response is our own: the target's was cut. */
+  readonly error?: string;
+};
+
+const decoder = new TextDecoder();
+
+/**
+ * What the target's answer means, whole or as a stream. An error inside a 200 is what its HTTP form would be. Of a stream only what comes
+ * later tells that; the circuit hears of it then. `addedUsage`: the stream was asked for its usage for our sake alone.
+ */
+export async function inspect(
+  response: OpenResponse,
+  exchange: Identified,
+  addedUsage: boolean,
+  governed: Governed,
+  ports: Ports,
+): Promise<Inspected> {
+  const { status, headers, body } = response;
+  if (status >= 400) return failed(response, exchange, ports);
+  if (body === null || response.tunnel !== undefined) return succeeded(response, governed);
+  const framing = streamFraming(response, exchange);
+  if (framing !== undefined && exchange.dialect !== undefined) {
+    const watch = watchOf(headers, DIALECTS[exchange.dialect], exchange, addedUsage, governed, ports);
+    const stream = watchedStream(chunksOf(body), framing, watch, addedUsage);
+    return {
+      response: { ...response, headers: addedUsage ? withoutHeaders(headers, FRAMING) : headers, body: stream },
+      failure: undefined,
+    };
+  }
+  if (!/json/i.test(headerValue(headers, "content-type") ?? "")) return succeeded(response, governed);
+  const { answer, text } = await read(response, FRAME_BYTES_MAX, ports);
+  if (answer === undefined) return cut(exchange, ports);
+  const json = text === undefined || !(mayHoldUsage(text) || text.includes('"error"')) ? undefined : parseObject(text);
+  if (json === undefined || text === undefined) return succeeded(answer, governed);
+  const failure = failureInAnswer(exchange.provider, headers, text, ports.clock.wallMs());
+  if (failure !== undefined) return { response: answer, failure };
+  const { observed } = governed;
+  observed.usage = exchange.dialect === undefined ? usageOfUnknown(json, undefined) : DIALECTS[exchange.dialect].usage(json, undefined);
+  observed.answeredModel = answeredModel(json);
+  return succeeded(answer, governed);
+}
+
+function succeeded(response: OpenResponse, { settle }: Governed): Inspected {
+  settle("success");
+  return { response, failure: undefined };
+}
+
+/** Nothing of it has gone to the client: it gets an error that it can read. */
+function cut({ provider }: Identified, ports: Ports): Inspected {
+  const reason = "upstream_closed_early";
+  const response = ownError(provider, 502, reason, "the upstream closed the connection in the middle of its answer");
+  return {
+    response: dated(response, ports.clock.wallMs()),
+    failure: { class: "degraded", isSilent: false, retryAfterMs: undefined },
+    error: reason,
+  };
+}
+
+async function failed(response: OpenResponse, { provider }: Identified, ports: Ports): Promise<Inspected> {
+  const { status, headers } = response;
+  const { answer, text } = await read(response, ERROR_BYTES_MAX, ports);
+  const failure = failureOfAnswer(provider, { status, headers, body: text ?? "" }, ports.clock.wallMs());
+  return { response: answer ?? { ...response, body: null, headers: withoutHeaders(headers, FRAMING) }, failure };
+}
+
+const FRAMING: ReadonlySet<string> = new Set(["content-length", "content-encoding"]);
+
+/** The answer, of which as much has been read as there is; `text` where that is all of it. No answer where it was cut. */
+async function read(
+  response: OpenResponse,
+  bytesMax: number,
+  ports: Ports,
+): Promise<{ readonly answer: OpenResponse | undefined; readonly text: string | undefined }> {
+  try {
+    const found = await peeked(response.body, bytesMax);
+    if (found.kind === "larger") return { answer: { ...response, body: found.body }, text: undefined };
+    const coding = headerValue(response.headers, "content-encoding") ?? "identity";
+    const plain = coding === "identity" ? found.bytes : ports.withoutContentCoding(found.bytes, coding, bytesMax);
+    return {
+      answer: { ...response, body: response.body === null ? null : found.bytes },
+      text: plain === undefined ? undefined : decoder.decode(plain),
+    };
+  } catch (error) {
+    if (error instanceof BodyCut) return { answer: undefined, text: undefined };
+    throw error;
+  }
+}
+
+/** Notes what a stream brings, and tells the circuit how it does. */
+function watchOf(
+  headers: HeaderList,
+  dialect: Dialect,
+  exchange: Identified,
+  addedUsage: boolean,
+  governed: Governed,
+  ports: Ports,
+): StreamWatch {
+  const { observed, settle } = governed;
+  const withoutUsage = addedUsage ? dialect.withoutUsage() : undefined;
+  let hasContent = false;
+  let isComplete = false;
+  let failure: FailureClass | undefined;
+
+  const fail = (found: FailureClass) => {
+    if (failure !== undefined) return;
+    failure = found;
+    observed.failure = found;
+    settle(outcomeOf(found));
+  };
+  const readJson = (data: string) => {
+    const json = parseObject(data);
+    if (json === undefined) return;
+    observed.usage = dialect.usage(json, observed.usage);
+    observed.answeredModel ??= answeredModel(json);
+  };
+  const onFrame = (frame: Frame): string | undefined => {
+    const { data = "" } = frame;
+    if (!hasContent && dialect.isContent(frame)) {
+      hasContent = true;
+      observed.firstTokenMs = ports.clock.monotonicMs() - exchange.receivedMonotonicMs;
+      if (observed.answeredModel === undefined) readJson(data);
+      settle("success");
+    }
+    if (mayHoldUsage(data)) readJson(data);
+    // A finish is a complete answer, also where the terminator never comes.
+    isComplete ||= dialect.isTerminal(frame) || FINISHED.test(data);
+    if (data.includes('"error"')) {
+      const found = failureInAnswer(exchange.provider, headers, data, ports.clock.wallMs());
+      if (found !== undefined) fail(found.class);
+    }
+    return withoutUsage === undefined ? data : withoutUsage(data);
+  };
+  const onEnd = (how: "ended" | "cut" | "left") => {
+    if (how === "left") return;
+    if (!isComplete) fail("degraded");
+    else if (!hasContent) settle("success");
+  };
+  return { onFrame, onEnd };
+}
+
+const FINISHED = /"finish_reason"\s*:\s*"/;

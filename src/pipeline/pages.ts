@@ -1,0 +1,28 @@
+import type { Identified, OpenResponse } from "../core/exchange.ts";
+import type { Gateway } from "../core/gateway.ts";
+
+/** The gateway's own pages; undefined: it is none of them. No page of another origin may read them. */
+export async function pageOf({ method, target }: Identified, gateway: Gateway): Promise<OpenResponse | undefined> {
+  if (method !== "GET" && method !== "HEAD") return undefined;
+  const queryAt = target.indexOf("?");
+  const path = queryAt < 0 ? target : target.slice(0, queryAt);
+  if (path === "/health") {
+    const { isHealthy, report } = await gateway.health();
+    return page(method, isHealthy ? 200 : 503, "application/json", `${JSON.stringify(report)}\n`);
+  }
+  if (path === "/metrics") return page(method, 200, "text/plain; version=0.0.4; charset=utf-8", await gateway.metrics());
+  return undefined;
+}
+
+function page(method: string, status: number, contentType: string, text: string): OpenResponse {
+  const body = new TextEncoder().encode(text);
+  return {
+    status,
+    reason: undefined,
+    headers: [
+      ["content-type", contentType],
+      ["cache-control", "no-store"],
+    ],
+    body: method === "HEAD" ? null : body,
+  };
+}

@@ -1,0 +1,116 @@
+import type { ForwardFailure, Identified, OpenResponse } from "../core/exchange.ts";
+import type { Failure } from "../core/failure.ts";
+import type { Ports } from "../core/ports.ts";
+import { randomStream } from "../core/random.ts";
+import type { BreakerVerdict } from "../core/state-store.ts";
+import { failureOfForward } from "../policy/classify.ts";
+import { degradedAnswer } from "../policy/degraded-answer.ts";
+import { afterFailure, NO_RETRIES, type RetryState } from "../policy/retry.ts";
+import { dated } from "./helpers/dated.ts";
+import { type Governed, outcomeOf } from "./helpers/governed.ts";
+import { timestamp } from "./helpers/timestamp.ts";
+
+/** What one asking of the target came to, in the target's dialect. */
+export type AskedOnce =
+  | {
+      readonly response: OpenResponse;
+      /** Why it is our own; undefined: it is the target's. */
+      readonly error: string | undefined;
+      /** Why none came. */
+      readonly forward: ForwardFailure | undefined;
+    }
+  | "client_gone"
+  /** Nothing came, and nothing will. */
+  | "hang";
+
+export type Persisting = {
+  readonly exchange: Identified;
+  readonly governed: Governed;
+  /** Undefined: there is no circuit. */
+  readonly circuit: BreakerVerdict | undefined;
+  /** Can the request be sent again? */
+  readonly isRepeatable: boolean;
+  /** What is left of the time that the request allows; undefined: as long as it takes. */
+  readonly budgetMs: () => number | undefined;
+  readonly ask: (attempt: number) => Promise<AskedOnce>;
+  readonly inspect: (response: OpenResponse) => Promise<Meaning>;
+};
+
+type Meaning = { readonly response: OpenResponse; readonly failure: Failure | undefined; readonly error?: string };
+
+type Outcome = Exclude<AskedOnce, { forward: unknown }> | { readonly response: OpenResponse; readonly error: string | undefined };
+
+/**
+ * Asks until the target answers, or until asking again makes no sense: a target whose circuit is open is not asked at all, and one that
+ * does not work is answered for. Nothing has gone to the client by then.
+ */
+export async function persist({ exchange, governed, circuit, ...doing }: Persisting, ports: Ports): Promise<Outcome> {
+  const { gateway, observed, settle } = governed;
+  const { breaker } = gateway;
+  const isEnforced = breaker?.mode === "enforce";
+  if (circuit?.kind === "refused" && breaker !== undefined && isEnforced) {
+    observed.failure = "degraded";
+    return degraded(exchange, breaker.degradedSignal, circuit.retryAfterMs, ports);
+  }
+  const random = randomStream(ports.seed, `retry/${exchange.id}`);
+  let state: RetryState = NO_RETRIES;
+  let healed = 0;
+  for (let attempt = 1; ; attempt++) {
+    observed.attempts = attempt;
+    observed.failure = undefined;
+    const asked = await doing.ask(attempt);
+    if (asked === "client_gone" || asked === "hang") return asked;
+    const { response, failure, error = asked.error } = await meaningOf(asked, doing.inspect);
+    if (failure === undefined) {
+      // Our own configuration, or the client's patience: neither says anything of the target.
+      if (error === undefined) contribute(healed, governed);
+      else settle("neutral");
+      return { response, error };
+    }
+    observed.failure = failure.class;
+    const next = governed.isProbe || !doing.isRepeatable ? undefined : afterFailure(state, failure, gateway.retry, random.next());
+    const left = doing.budgetMs() ?? Number.POSITIVE_INFINITY;
+    if (next?.kind === "retry" && next.waitMs < left) {
+      state = next.state;
+      if (failure.class === "degraded") healed++;
+      ports.record({
+        type: "retry",
+        time: timestamp(ports.clock.wallMs()),
+        exchange: exchange.id,
+        provider: exchange.provider,
+        model: observed.caller.model ?? null,
+        attempt,
+        class: failure.class,
+        status: error === undefined ? response.status : null,
+        waitMs: Math.round(next.waitMs),
+      });
+      discard(response);
+      await ports.clock.sleep(next.waitMs, exchange.clientGone);
+      if (exchange.clientGone.aborted) return "client_gone";
+      continue;
+    }
+    settle(outcomeOf(failure.class));
+    if (failure.class !== "degraded" || !isEnforced || breaker === undefined) return { response, error };
+    discard(response);
+    return degraded(exchange, breaker.degradedSignal, failure.retryAfterMs ?? gateway.retry.transientDelayMs, ports);
+  }
+}
+
+async function meaningOf({ response, error, forward }: Exclude<AskedOnce, string>, inspect: Persisting["inspect"]): Promise<Meaning> {
+  if (forward !== undefined) return { response, failure: failureOfForward(forward) };
+  return error === undefined ? inspect(response) : { response, failure: undefined };
+}
+
+/** Failures that a retry healed count as failures where the settings say so. A stream's success is told when its output begins. */
+function contribute(healed: number, { gateway, settle }: Governed): void {
+  if (gateway.breaker?.retryContribution !== "on") return;
+  for (let each = 0; each < healed; each++) settle("failure");
+}
+
+function degraded({ provider }: Identified, signal: string, retryAfterMs: number, ports: Ports): Outcome {
+  return { response: dated(degradedAnswer(provider, signal, retryAfterMs), ports.clock.wallMs()), error: "provider_degraded" };
+}
+
+function discard({ body }: OpenResponse): void {
+  if (body !== null && !(body instanceof Uint8Array)) body.cancel();
+}

@@ -1,0 +1,183 @@
+import { createHash } from "node:crypto";
+import { HASH } from "../config/gateway-schema.ts";
+import type { LimitOverrideSetting } from "../config/gateway-settings.ts";
+import type { Settings } from "../config/settings.ts";
+import type { Clock } from "../core/clock.ts";
+import type { FaultproxyEvent } from "../core/event.ts";
+import type { Gateway } from "../core/gateway.ts";
+import type { StateStore, StoreEvent } from "../core/state-store.ts";
+import { DEGRADED_SIGNAL } from "../policy/degraded-answer.ts";
+import { estimateInputTokens } from "../policy/estimate.ts";
+import { type LimitOverride, type LimitSettings, limitsOf } from "../policy/limits-of.ts";
+import { createPrices, type Prices } from "./cost/prices.ts";
+import { healthOf } from "./health.ts";
+import { createMetrics } from "./metrics.ts";
+import { createRecords, type Records } from "./records.ts";
+import { createStateStore } from "./state/state-store.ts";
+import type { Targets } from "./targets.ts";
+
+/** Which features the settings turn on: `gateway` all, a table of the file its own. */
+export type Features = {
+  /** Is any of them on? */
+  readonly isOn: boolean;
+  readonly hasLimits: boolean;
+  readonly breaker: "off" | "log" | "enforce";
+  readonly hasRetries: boolean;
+  readonly hasCors: boolean;
+  readonly hasCost: boolean;
+};
+
+export function featuresOf(settings: Settings): Features {
+  const has = (table: Settings["featureTables"][number]) => settings.gateway || settings.featureTables.includes(table);
+  const breaker = settings.breakerMode ?? (has("breaker") ? "enforce" : "off");
+  const { requestsPerMinute, tokensPerMinute, requestsPerDay, tokensPerDay, limitOverrides } = settings;
+  const hasLimits = requestsPerMinute + tokensPerMinute + requestsPerDay + tokensPerDay + limitOverrides.length > 0;
+  const features = { breaker, hasLimits, hasRetries: has("retry") || breaker !== "off", hasCors: has("cors"), hasCost: has("cost") };
+  return { ...features, isOn: settings.gateway || settings.featureTables.length > 0 };
+}
+
+/** What of the gateway outlives a reload: the state of limits and circuits, the ledger, the metrics. */
+export type GatewayRuntime = {
+  /** Resolves when prices are known. */
+  readonly ready: Promise<void>;
+  readonly store: StateStore;
+  readonly gatewayOf: (settings: Settings, targets: Targets) => Gateway | undefined;
+  readonly note: (event: FaultproxyEvent) => void;
+  readonly close: () => void;
+};
+
+type RuntimeOptions = {
+  readonly settings: Settings;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly warn: (text: string) => void;
+  readonly tell: (event: StoreEvent) => void;
+  readonly running: () => number;
+};
+
+export function createGatewayRuntime({ settings, environment, clock, warn, tell, running }: RuntimeOptions): GatewayRuntime {
+  let current = settings;
+  const breaker = {
+    get failureThreshold() {
+      return current.failureThreshold;
+    },
+    get windowMs() {
+      return current.windowMs;
+    },
+    get cooldownMs() {
+      return current.cooldownMs;
+    },
+    get escalationMs() {
+      return current.escalationMs;
+    },
+  };
+  const store = createStateStore({
+    url: settings.stateUrl,
+    prefix: settings.statePrefix,
+    breaker,
+    providerOpenModels: () => current.providerOpenModels,
+    clock,
+    tell,
+  });
+  const metrics = createMetrics();
+  let prices: Prices = { costUsd: () => undefined };
+  let pricesOf: Settings["prices"] | undefined;
+  const loadPrices = async (wanted: Settings["prices"]) => {
+    pricesOf = wanted;
+    prices = await createPrices(wanted);
+  };
+  let records: Records | undefined;
+  const recordsOf = (): Records => {
+    records ??= createRecords(settings, environment, clock, warn);
+    return records;
+  };
+  const ready = featuresOf(settings).hasCost ? loadPrices(settings.prices) : Promise.resolve();
+
+  const gatewayOf = (now: Settings, targets: Targets): Gateway | undefined => {
+    current = now;
+    const features = featuresOf(now);
+    if (!features.isOn) return undefined;
+    if (features.hasCost) {
+      recordsOf();
+      if (pricesOf === undefined || JSON.stringify(pricesOf) !== JSON.stringify(now.prices)) void loadPrices(now.prices);
+    }
+    const limits = limitSettings(now);
+    const ledger = () => (features.hasCost ? records?.health() : undefined);
+    const { breaker: mode } = features;
+    const { maxTransientRetries, maxRateLimitRetries, transientDelayMs, rateLimitDelayMs, retryAfterMaxMs, retryBodyBytesMax } = now;
+    return {
+      store,
+      limitsOf: (caller) => (features.hasLimits ? limitsOf(limits, caller) : []),
+      estimate: (request) => estimateInputTokens(request, now),
+      userHeader: now.userHeader.toLowerCase(),
+      retry: {
+        maxTransientRetries: features.hasRetries ? maxTransientRetries : 0,
+        maxRateLimitRetries: features.hasRetries ? maxRateLimitRetries : 0,
+        transientDelayMs,
+        rateLimitDelayMs,
+        retryAfterMaxMs,
+        bodyBytesMax: retryBodyBytesMax,
+      },
+      breaker:
+        mode === "off"
+          ? undefined
+          : {
+              mode,
+              retryContribution: now.retryContributionMode,
+              degradedSignal: now.degradedSignal === "" ? DEGRADED_SIGNAL : now.degradedSignal,
+              testMode: now.testMode,
+            },
+      cors: features.hasCors ? { origins: new Set(now.corsOrigins.map((origin) => origin.toLowerCase())) } : undefined,
+      includeUsage: now.includeUsage && (features.hasCost || now.gateway),
+      hashOf: keyHash,
+      costOf: (of) => prices.costUsd({ ...of, base: baseOf(targets, of.provider), wallMs: clock.wallMs() }),
+      health: async () => healthOf(targets, await store.breakers(), mode !== "off", store.health(), ledger()),
+      metrics: async () => metrics.text({ running: running(), circuits: await store.breakers(), store: store.health(), ledger: ledger() }),
+    };
+  };
+
+  return {
+    ready,
+    store,
+    gatewayOf,
+    note(event) {
+      metrics.note(event);
+      if (event.type === "exchange" && event.gateway !== undefined && featuresOf(current).hasCost) records?.add(event);
+    },
+    close() {
+      store.close();
+      records?.close();
+    },
+  };
+}
+
+function baseOf(targets: Targets, provider: keyof Targets): string | undefined {
+  const target = targets[provider];
+  return target.kind === "url" ? target.base : undefined;
+}
+
+function limitSettings(settings: Settings): LimitSettings {
+  const { requestsPerMinute, tokensPerMinute, requestsPerDay, tokensPerDay, onStoreLoss } = settings;
+  const overrides = settings.limitOverrides.map(overrideOf);
+  return { requestsPerMinute, tokensPerMinute, requestsPerDay, tokensPerDay, onStoreLoss, overrides };
+}
+
+function overrideOf({ provider, model, key, user, ...numbers }: LimitOverrideSetting): LimitOverride {
+  if (key !== undefined) return { ...numbers, scope: "key", member: key === "*" || HASH.test(key) ? key : keyHash(key) };
+  if (provider !== undefined) return { ...numbers, scope: "provider", member: provider };
+  return model === undefined ? { ...numbers, scope: "user", member: user ?? "*" } : { ...numbers, scope: "model", member: model };
+}
+
+/** Keys come with every request, and few of them are different. */
+const HASHES_MAX = 10_000;
+const hashes = new Map<string, string>();
+
+/** The first twelve digits of its SHA-256: enough to tell keys apart, and nothing to get in with. */
+export function keyHash(secret: string): string {
+  const known = hashes.get(secret);
+  if (known !== undefined) return known;
+  const hash = createHash("sha256").update(secret).digest("hex").slice(0, 12);
+  if (hashes.size >= HASHES_MAX) hashes.clear();
+  hashes.set(secret, hash);
+  return hash;
+}
