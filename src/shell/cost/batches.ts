@@ -1,0 +1,144 @@
+import type { Clock } from "../../core/clock.ts";
+import type { LedgerRow } from "./row.ts";
+
+/** Where rows are kept. */
+export type Sink = {
+  /** All of them or none; without a row it is only opened. Throws `Unwritable`. */
+  readonly write: (rows: readonly LedgerRow[]) => void;
+  /** Throws nothing. */
+  readonly close: () => void;
+};
+
+/** Why rows cannot be written now: one sentence that says what and where, and what to do. */
+export class Unwritable extends Error {
+  /** `isBusy`: somebody else writes at the moment; it is told only when that lasts. */
+  constructor(
+    message: string,
+    readonly isBusy = false,
+  ) {
+    super(message);
+  }
+}
+
+export type LedgerHealth = {
+  readonly isUp: boolean;
+  /** What is wrong, for people. */
+  readonly detail: string | undefined;
+  /** Rows that are not written yet. */
+  readonly pending: number;
+  /** Rows that found no room while they waited; told and forgotten when it is written again. */
+  readonly dropped: number;
+};
+
+export type Ledger = {
+  /** Takes a row, to be written soon; never throws, never waits. */
+  readonly add: (row: LedgerRow) => void;
+  /** Writes what waits, now. Is all written? */
+  readonly flush: () => boolean;
+  readonly health: () => LedgerHealth;
+  /** Writes what waits, and ends. */
+  readonly close: () => void;
+};
+
+/** Rows that wait while they cannot be written; more are dropped and counted. Some 10 MB. */
+const WAITING_MAX = 20_000;
+
+/** Rows of one write, so that none holds up the traffic for long. */
+const BATCH_MAX = 500;
+
+/** At load, rows of so long a time are written together. The first after a pause is written at once. */
+const BATCH_MS = 10;
+
+/** Between tries while writing fails. */
+const RETRY_MS_MIN = 1_000;
+const RETRY_MS_MAX = 30_000;
+
+/** How long somebody else may write before it is told. */
+const BUSY_MS_MAX = 10_000;
+
+type Trouble = { readonly sinceMs: number; readonly detail: string; readonly isTold: boolean; readonly retryMs: number };
+
+/** Collects rows and writes them in batches. A sink that fails costs no request anything: rows wait, and one warning is given. */
+export function createBatches(name: string, sink: Sink, clock: Clock, warn: (text: string) => void): Ledger {
+  const closing = new AbortController();
+  let waiting: LedgerRow[] = [];
+  let dropped = 0;
+  let isScheduled = false;
+  let writtenAtMs = Number.NEGATIVE_INFINITY;
+  let trouble: Trouble | undefined;
+
+  function schedule(): void {
+    if (isScheduled || closing.signal.aborted) return;
+    isScheduled = true;
+    const run = () => {
+      isScheduled = false;
+      if (!closing.signal.aborted) writeAndGoOn();
+    };
+    if (trouble !== undefined) void clock.sleep(trouble.retryMs, closing.signal).then(() => setImmediate(run));
+    else if (clock.monotonicMs() - writtenAtMs > BATCH_MS) setImmediate(run);
+    else setTimeout(run, BATCH_MS);
+  }
+
+  function writeAndGoOn(): void {
+    writeBatch();
+    if (waiting.length > 0 || trouble !== undefined) schedule();
+  }
+
+  function writeBatch(): boolean {
+    const batch = waiting.length <= BATCH_MAX ? waiting : waiting.slice(0, BATCH_MAX);
+    try {
+      sink.write(batch);
+    } catch (error) {
+      fail(error);
+      return false;
+    }
+    waiting = waiting.slice(batch.length);
+    writtenAtMs = clock.monotonicMs();
+    recover();
+    return true;
+  }
+
+  function fail(error: unknown): void {
+    const detail = error instanceof Error ? error.message : String(error);
+    const now = clock.monotonicMs();
+    const sinceMs = trouble?.sinceMs ?? now;
+    const isBusy = error instanceof Unwritable && error.isBusy && now - sinceMs < BUSY_MS_MAX;
+    const wasTold = trouble?.isTold === true;
+    if (!isBusy && !wasTold && !closing.signal.aborted) warn(`${detail}. Requests go on, and up to ${WAITING_MAX} rows wait`);
+    const retryMs = trouble === undefined || isBusy ? RETRY_MS_MIN : Math.min(trouble.retryMs * 2, RETRY_MS_MAX);
+    trouble = { sinceMs, detail, isTold: wasTold || !isBusy, retryMs };
+  }
+
+  function recover(): void {
+    const missing = dropped === 0 ? "no row is missing" : `${dropped} rows are missing, which found no room while they waited`;
+    if (trouble?.isTold || dropped > 0) warn(`${name} is written again; ${missing}`);
+    trouble = undefined;
+    dropped = 0;
+  }
+
+  function flush(): boolean {
+    while (waiting.length > 0) if (!writeBatch()) return false;
+    return true;
+  }
+
+  // Nothing is written yet, but what is wrong is told at the start and not with the first request.
+  writeAndGoOn();
+
+  return {
+    add(row) {
+      if (closing.signal.aborted) return;
+      if (waiting.length < WAITING_MAX) waiting.push(row);
+      else dropped++;
+      schedule();
+    },
+    flush,
+    health: () => ({ isUp: trouble === undefined, detail: trouble?.detail, pending: waiting.length, dropped }),
+    close() {
+      if (closing.signal.aborted) return;
+      closing.abort();
+      if (!flush()) warn(`${waiting.length + dropped} rows are lost: ${trouble?.detail}`);
+      waiting = [];
+      sink.close();
+    },
+  };
+}

@@ -1,0 +1,132 @@
+import type { Database, Statement } from "bun:sqlite";
+import { statSync } from "node:fs";
+import type { Clock } from "../../core/clock.ts";
+import { createBatches, type Ledger, type Sink } from "./batches.ts";
+import { openLedgerFile, unwritable } from "./ledger-file.ts";
+import { COLUMN_NAMES, valuesOf } from "./row.ts";
+
+export { defaultLedgerPath } from "./ledger-path.ts";
+
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+
+/** Rows taken out at a time, and the pause between, so that no request waits for it. */
+const PRUNED_MAX = 500;
+const PRUNE_PAUSE_MS = 50;
+
+/** How often it is looked whether the file is still where it was. */
+const LOOK_MS = 1_000;
+
+export type LedgerOptions = {
+  readonly path: string;
+  /** Older rows are taken out when it is opened, and each hour. */
+  readonly keepDays: number;
+  readonly clock: Clock;
+  /** One line for people; at most one for each trouble and one for its end. */
+  readonly warn: (text: string) => void;
+};
+
+/** The ledger in an SQLite file, which several daemons may share. Never throws: where it cannot be opened, that is tried again. */
+export function openLedger({ path, keepDays, clock, warn }: LedgerOptions): Ledger {
+  const sink = sqliteSink(path, clock);
+  const ledger = createBatches(`the ledger ${path}`, sink, clock, warn);
+  const closing = new AbortController();
+  const prune = () => {
+    if (closing.signal.aborted) return;
+    const isMore = sink.prune(clock.wallMs() - keepDays * DAY_MS);
+    void clock.sleep(isMore ? PRUNE_PAUSE_MS : HOUR_MS, closing.signal).then(() => setImmediate(prune));
+  };
+  prune();
+  return {
+    ...ledger,
+    close() {
+      closing.abort();
+      ledger.close();
+    },
+  };
+}
+
+type SqliteSink = Sink & {
+  /** Takes out some rows from before this time. Were there as many as are taken at a time? Throws nothing. */
+  readonly prune: (beforeMs: number) => boolean;
+};
+
+type Opened = {
+  readonly database: Database;
+  readonly insert: Statement;
+  readonly begin: Statement;
+  readonly commit: Statement;
+  readonly prune: Statement;
+  readonly inode: bigint;
+};
+
+function sqliteSink(path: string, clock: Clock): SqliteSink {
+  let opened: Opened | undefined;
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+
+  function open(): Opened {
+    const now = clock.monotonicMs();
+    if (opened !== undefined && now - lookedAtMs > LOOK_MS) {
+      lookedAtMs = now;
+      if (inodeOf(path) !== opened.inode) close();
+    }
+    if (opened !== undefined) return opened;
+    const database = openLedgerFile(path);
+    lookedAtMs = now;
+    opened = {
+      database,
+      insert: database.prepare(`INSERT INTO exchange (${COLUMN_NAMES.join(", ")}) VALUES (${COLUMN_NAMES.map(() => "?").join(", ")})`),
+      begin: database.prepare("BEGIN IMMEDIATE"),
+      commit: database.prepare("COMMIT"),
+      prune: database.prepare(
+        `DELETE FROM exchange WHERE id IN (SELECT id FROM exchange WHERE time_ms < ? ORDER BY time_ms LIMIT ${PRUNED_MAX})`,
+      ),
+      inode: inodeOf(path),
+    };
+    return opened;
+  }
+
+  function close(): void {
+    opened?.database.close();
+    opened = undefined;
+  }
+
+  return {
+    write(rows) {
+      const { database, insert, begin, commit } = open();
+      if (rows.length === 0) return;
+      try {
+        begin.run();
+        for (const row of rows) insert.run(...valuesOf(row));
+        commit.run();
+      } catch (error) {
+        rollBack(database);
+        const problem = unwritable(error, path);
+        if (!problem.isBusy) close();
+        throw problem;
+      }
+    },
+    prune(beforeMs) {
+      try {
+        return opened !== undefined && opened.prune.run(beforeMs).changes >= PRUNED_MAX;
+      } catch {
+        // Old rows can wait; what is wrong is told when new ones cannot be written.
+        return false;
+      }
+    },
+    close,
+  };
+}
+
+function rollBack(database: Database): void {
+  try {
+    if (database.inTransaction) database.run("ROLLBACK");
+  } catch {
+    // The connection is closed next, which does the same.
+  }
+}
+
+/** 0 where there is none. */
+function inodeOf(path: string): bigint {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino ?? 0n;
+}
