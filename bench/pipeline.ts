@@ -3,26 +3,40 @@ import type { Received } from "../src/core/exchange.ts";
 import type { Ports } from "../src/core/ports.ts";
 import { NO_RULES, type Rules } from "../src/core/rule.ts";
 import { createPipeline } from "../src/pipeline/run.ts";
+import { accessOf } from "../src/shell/access.ts";
 import { rulesOf } from "../test/support.ts";
 
 const body = new TextEncoder().encode(JSON.stringify({ model: "gpt-4o", messages: [{ role: "user", content: "x".repeat(960) }] }));
 const answer = { status: 200, reason: "OK", headers: [["content-type", "application/json"]] as const, body: new Uint8Array(1024) };
 const clientGone = new AbortController().signal;
 
+const ACCESS = {
+  apiKeys: [],
+  names: [],
+  host: "127.0.0.1",
+  listen: [],
+  corsOrigins: ["*"],
+  targets: {},
+  bodyBytesMax: 2 ** 30,
+  streamsMax: 16_384,
+} as const;
+
 function portsFor(start: Rules): Ports {
   let rules = start;
+  const targets: Ports["targets"] = {
+    openai: { kind: "url", base: "http://127.0.0.1:1" },
+    anthropic: { kind: "simulated" },
+    google: { kind: "simulated" },
+    openrouter: { kind: "simulated" },
+    tetrate: { kind: "simulated" },
+    databricks: { kind: "simulated" },
+  };
   return {
     clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now(), sleep: async () => {} },
     seed: 1,
     defaultProvider: "openai",
-    targets: {
-      openai: { kind: "url", base: "http://127.0.0.1:1" },
-      anthropic: { kind: "simulated" },
-      google: { kind: "simulated" },
-      openrouter: { kind: "simulated" },
-      tetrate: { kind: "simulated" },
-      databricks: { kind: "simulated" },
-    },
+    targets,
+    access: accessOf(ACCESS, targets, () => 1),
     rules: { get: () => rules, set: (next) => (rules = next) },
     forward: async () => answer,
     wire: undefined,
@@ -52,6 +66,8 @@ const received = (id: number): Received => ({
   clientGone,
   interim: undefined,
   canUpgrade: false,
+  authority: undefined,
+  via: "tcp",
 });
 
 const CASES: readonly (readonly [name: string, rules: Rules])[] = [

@@ -2,7 +2,7 @@ import type { DialectName } from "./dialect.ts";
 import type { EndpointKind } from "./exchange.ts";
 import type { FailureClass } from "./failure.ts";
 import type { ProviderName } from "./provider.ts";
-import type { CircuitState } from "./state-store.ts";
+import type { CircuitState, Limit } from "./state-store.ts";
 import type { Usage } from "./usage.ts";
 
 /** One rule's decision on one exchange. */
@@ -36,7 +36,8 @@ export type ExchangeEvent = {
   readonly exchange: number;
   readonly provider: ProviderName;
   readonly dialect: DialectName | null;
-  readonly kind: EndpointKind;
+  /** `page`: one of our own. */
+  readonly kind: EndpointKind | "page";
   readonly method: string;
   readonly path: string;
   readonly model: string | null;
@@ -67,6 +68,8 @@ export type GatewayFacts = {
   /** Short hash of the client's key. */
   readonly key: string | null;
   readonly user: string | null;
+  /** The limit that refused it. */
+  readonly limit: Pick<Limit, "scope" | "metric" | "window"> | null;
 };
 
 /** A target that failed is asked again, or would be were it not too late. */

@@ -70,6 +70,7 @@ export type Observed = {
   usage: Usage | undefined;
   /** The model that the answer names. */
   answeredModel: string | undefined;
+  refusedBy: Limit | undefined;
   /** From the request's arrival to the first output of a streamed answer. */
   firstTokenMs: number | undefined;
 };

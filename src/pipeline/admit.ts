@@ -43,6 +43,7 @@ export async function admit(
   const ticket = circuit === undefined ? {} : { ticket: circuit.ticket };
   if (verdict?.kind === "refused") {
     const governed = governedBy(gateway, { caller, stream, ...ticket });
+    governed.observed.refusedBy = verdict.limit;
     return { governed, refusal: limitRefusal(exchange, facts, verdict, ports), circuit: undefined };
   }
   const reservation = verdict === undefined ? {} : { reservation: verdict.reservation };
@@ -61,7 +62,8 @@ function limitRefusal(
   const whose = scope === "global" ? "of all clients together" : `of ${scope} ${member}`;
   const message = `faultproxy: rate limit reached: ${limit.limit} ${metric} per ${window} ${whose}. Please try again in ${retryAfterSeconds} s.`;
   const provider = PROVIDERS[exchange.provider];
-  const entry = entryFor(provider.errors.rate_limit, undefined, exchange.dialect);
+  // Where a provider has a form for each metric, they are called so.
+  const entry = entryFor(provider.errors.rate_limit, metric, exchange.dialect);
   const context = errorContext(exchange, facts, randomStream(ports.seed, `limit/${exchange.id}`), ports.clock.wallMs());
   const told: ErrorFacts = { ...context, retryAfterSeconds, status: 429, message };
   const content = entry.body(told);

@@ -15,6 +15,8 @@ export type Notes = {
   readonly error: string | undefined;
   /** Of what goes through the gateway: ends it, once, with the status that the client got. */
   readonly end?: (status: number | null) => GatewayFacts;
+  /** The answer is a page of our own. */
+  readonly isPage?: true;
 };
 
 type Damaging = (pieces: AsyncIterable<WirePiece>) => WireScript;
@@ -90,7 +92,7 @@ function recordEnd(exchange: Identified, status: number | null, done: DoneWord, 
     method: exchange.method,
     path: exchange.path,
     model: notes.model ?? null,
-    kind: exchange.kind,
+    kind: notes.isPage === true ? "page" : exchange.kind,
     status,
     done,
     faults: notes.faults,

@@ -40,7 +40,7 @@ export function createPipeline(ports: Ports): (received: Received) => Promise<De
 /** The gateway's own pages, and what browsers want around every answer. */
 async function throughGateway(exchange: Identified, gateway: Gateway, ports: Ports): Promise<Delivery> {
   const page = await pageOf(exchange, gateway);
-  if (page !== undefined) return delivered(exchange, dated(page, ports.clock.wallMs()), NOTHING_NOTED, ports);
+  if (page !== undefined) return delivered(exchange, dated(page, ports.clock.wallMs()), { ...NOTHING_NOTED, isPage: true }, ports);
   const { cors } = gateway;
   if (cors === undefined) return answered(exchange, ports);
   const preflight = preflightAnswer(exchange, cors);

@@ -132,7 +132,9 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
       hashOf: keyHash,
       costOf: (of) => prices.costUsd({ ...of, base: baseOf(targets, of.provider), wallMs: clock.wallMs() }),
       health: async () => healthOf(targets, await store.breakers(), mode !== "off", store.health(), ledger()),
-      metrics: async () => metrics.text({ running: running(), circuits: await store.breakers(), store: store.health(), ledger: ledger() }),
+      metrics: async () =>
+        // Without the one that asks.
+        metrics.text({ running: running() - 1, circuits: await store.breakers(), store: store.health(), ledger: ledger() }),
     };
   };
 

@@ -42,7 +42,9 @@ function levelOf(event: FaultproxyEvent): Level {
     case "decision":
       return event.injected ? "warn" : "debug";
     case "exchange":
-      return event.error === null ? "info" : "error";
+      if (event.error !== null) return "error";
+      // Health is asked for all the time.
+      return event.kind === "page" ? "debug" : "info";
     case "retry":
     case "circuit":
     case "store":

@@ -39,10 +39,11 @@ export function createMetrics(): Metrics {
   const tokens: Histogram = { bounds: TOKENS, series: new Map() };
 
   const noteExchange = (event: ExchangeEvent) => {
-    const { provider, status, gateway, durationMs, error, model, kind } = event;
+    const { provider, status, gateway, durationMs, model, kind } = event;
+    if (kind === "page") return;
     add(requests, labels({ provider, kind, status: status === null ? "none" : String(status) }));
-    if (error === "rate_limited") add(refusals, labels({ provider }));
     if (gateway === undefined) return;
+    if (gateway.limit !== null) add(refusals, labels({ provider, ...gateway.limit }));
     const { usage, costUsd, firstTokenMs, failure, answeredModel } = gateway;
     const named = {
       gen_ai_operation_name: OPERATIONS[event.dialect ?? "none"],
@@ -76,7 +77,7 @@ export function createMetrics(): Metrics {
         ...histogram("gen_ai_server_time_to_first_token_seconds", "Time to the first output of streamed answers.", firstTokens),
         ...histogram("gen_ai_client_token_usage", "Input and output tokens of answers.", tokens),
         ...counter("faultproxy_requests_total", "Requests by provider, kind of endpoint and status.", requests),
-        ...counter("faultproxy_limit_refusals_total", "Requests refused by limits.", refusals),
+        ...counter("faultproxy_limit_refusals_total", "Requests that a limit refused.", refusals),
         ...counter("faultproxy_retries_total", "Attempts that failed and were repeated, by class of failure.", retries),
         ...counter("faultproxy_circuit_transitions_total", "Changes of circuits.", transitions),
         ...counter("faultproxy_cost_usd_total", "Cost of answers in USD, as far as prices are known.", cost),

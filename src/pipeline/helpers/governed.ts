@@ -25,6 +25,7 @@ export function governedBy(gateway: Gateway, { caller, stream, reservation, tick
     failure: undefined,
     usage: undefined,
     answeredModel: undefined,
+    refusedBy: undefined,
     firstTokenMs: undefined,
   };
   let held = ticket;
@@ -55,7 +56,8 @@ function isFailed(status: number | null, attempts: number): boolean {
   return attempts === 0 || (status !== null && status >= 500);
 }
 
-function gatewayFacts({ caller, stream, attempts, failure, usage, answeredModel, firstTokenMs }: Observed, gateway: Gateway): GatewayFacts {
+function gatewayFacts(observed: Observed, gateway: Gateway): GatewayFacts {
+  const { caller, stream, attempts, failure, usage, answeredModel, firstTokenMs, refusedBy } = observed;
   const { provider, model } = caller;
   return {
     stream,
@@ -67,6 +69,7 @@ function gatewayFacts({ caller, stream, attempts, failure, usage, answeredModel,
     costUsd: usage === undefined ? null : (gateway.costOf({ provider, model, answeredModel, usage }) ?? null),
     key: caller.key ?? null,
     user: caller.user ?? null,
+    limit: refusedBy === undefined ? null : { scope: refusedBy.scope, metric: refusedBy.metric, window: refusedBy.window },
   };
 }
 
