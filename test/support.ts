@@ -31,6 +31,8 @@ export function exchange(changes: Partial<Identified> = {}): Identified {
     clientGone: new AbortController().signal,
     interim: undefined,
     canUpgrade: false,
+    authority: undefined,
+    via: "tcp",
     receivedMonotonicMs: 0,
     provider: "openai",
     dialect: "chat",

@@ -1,3 +1,4 @@
+import type { Via } from "./access.ts";
 import type { DialectName } from "./dialect.ts";
 import type { Gone } from "./gone.ts";
 import type { HeaderList } from "./headers.ts";
@@ -39,6 +40,9 @@ export type Received = {
   readonly method: string;
   /** Origin-form target: path and query as received (RFC 9112 section 3.2.1). */
   readonly target: string;
+  /** Of a target in absolute form, in place of what `Host` says (section 3.2.2). */
+  readonly authority: string | undefined;
+  readonly via: Via;
   readonly headers: HeaderList;
   readonly body: RequestBody;
   /** The provider whose own port this came in by. */
@@ -117,6 +121,10 @@ export type ForwardFailure = {
     | "upstream_timeout"
     | "upstream_protocol"
     | "client_certificate"
+    /** The request said how long it may take. */
+    | "time_budget"
+    /** The client sent more than it may. */
+    | "request_too_large"
     | "client_gone";
   /** One sentence for people; never a secret, never a query string. */
   readonly detail: string;

@@ -1,3 +1,5 @@
+import { KEY_FIELD } from "./access.ts";
+
 /** A field, and the whole line that it came in, line end included, so that it can go on as it came. */
 export type HeaderField = readonly [name: string, value: string, line?: string];
 
@@ -22,7 +24,10 @@ export function withHeader(headers: HeaderList, name: string, value: string): He
   return [...withoutHeaders(headers, new Set([name.toLowerCase()])), [name, value]];
 }
 
-/** Fields that belong to one connection only (RFC 9110 section 7.6.1), and `proxy-connection`, which old clients still send. */
+/**
+ * Fields that belong to one connection only (RFC 9110 section 7.6.1), `proxy-connection`, which old clients still send, and the proxy's own
+ * key, which no target may see.
+ */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -32,6 +37,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "te",
   "transfer-encoding",
   "upgrade",
+  KEY_FIELD,
 ]);
 
 const HOP_BY_HOP_LENGTHS: ReadonlySet<number> = new Set([...HOP_BY_HOP].map(({ length }) => length));

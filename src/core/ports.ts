@@ -1,3 +1,4 @@
+import type { Access } from "./access.ts";
 import type { Clock } from "./clock.ts";
 import type { DialectName } from "./dialect.ts";
 import type { FaultproxyEvent } from "./event.ts";
@@ -11,6 +12,7 @@ import type {
   WirePiece,
   WireScript,
 } from "./exchange.ts";
+import type { Gateway } from "./gateway.ts";
 import type { Gone } from "./gone.ts";
 import type { ProviderName } from "./provider.ts";
 import type { Rules } from "./rule.ts";
@@ -68,6 +70,7 @@ export type Ports = {
   readonly clock: Clock;
   readonly seed: number;
   readonly defaultProvider: ProviderName;
+  readonly access: Access;
   readonly targets: Readonly<Record<ProviderName, Target>>;
   readonly rules: { readonly get: () => Rules; readonly set: (rules: Rules) => void };
   readonly forward: (request: ForwardRequest) => Promise<OpenResponse | ForwardFailure>;
@@ -77,4 +80,6 @@ export type Ports = {
   /** Undoes content codings; undefined where it cannot, or where more than `bytesMax` come out. */
   readonly withoutContentCoding: (bytes: Uint8Array, contentEncoding: string, bytesMax: number) => Uint8Array | undefined;
   readonly record: (event: FaultproxyEvent) => void;
+  /** Undefined: nothing of it is on. */
+  readonly gateway: Gateway | undefined;
 };

@@ -1,7 +1,9 @@
+import type { Via } from "../core/access.ts";
 import type { InputError } from "../core/errors.ts";
 import type { Delivery, ForwardFailure, ForwardRequest, OpenResponse, Received } from "../core/exchange.ts";
 import type { WirePorts } from "../core/ports.ts";
 import type { ProviderName } from "../core/provider.ts";
+import type { Places } from "./places.ts";
 
 export type ListenAddress =
   /** Port 0 = any free one. */
@@ -15,6 +17,7 @@ export type ServerCertificate = { readonly cert: string; readonly key: string };
 
 export type ListenOptions = {
   readonly address: ListenAddress;
+  readonly via: Via;
   /** Undefined: without TLS. */
   readonly certificate: ServerCertificate | undefined;
   /** Other processes may listen on the same port. */
@@ -22,6 +25,10 @@ export type ListenOptions = {
   /** What to change where the address cannot be had, for the message. */
   readonly setting: string;
   readonly provider: ProviderName | undefined;
+  readonly headBytesMax: number;
+  /** As it is by now. */
+  readonly bodyBytesMax: () => number;
+  readonly places: Places;
   readonly nextId: () => number;
   readonly handle: (received: Received) => Promise<Delivery>;
 };

@@ -45,6 +45,8 @@ export function identify(received: Received, defaultProvider: ProviderName, nowM
     id: received.id,
     method: received.method,
     target: received.target,
+    authority: received.authority,
+    via: received.via,
     headers: received.headers,
     body: received.body,
     listenerProvider: received.listenerProvider,

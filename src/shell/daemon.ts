@@ -11,10 +11,12 @@ import { SERVE_ENGINE } from "../engines/serve/index.ts";
 import { createWireEngine } from "../engines/wire/index.ts";
 import { createPipeline } from "../pipeline/run.ts";
 import { createSimulator } from "../simulator/simulator.ts";
+import { accessOf, exposedAddress, exposureMistake } from "./access.ts";
 import { type ChangedSettings, changedSettings } from "./changed-settings.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
 import { createExchangeCounts, type ExchangeCounts } from "./exchange-counts.ts";
 import { createGatewayRuntime, featuresOf, type GatewayRuntime } from "./gateway.ts";
+import { handedSockets } from "./handed-sockets.ts";
 import { openListeners } from "./listeners.ts";
 import type { Scheme } from "./origin.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
@@ -71,6 +73,9 @@ export async function startDaemon(
   const engine = engineOf(settings, environment);
   const firstTargets = targetsOf(settings, environment, warn);
   if (isInputError(firstTargets)) return firstTargets;
+  let exposed = await exposedAddress(settings, handedSockets(environment, process.pid));
+  const exposure = exposureMistake(exposed, settings);
+  if (exposure !== undefined) return exposure;
   const certificate = serverCertificate(settings);
   if (isInputError(certificate)) return certificate;
   const scheme = certificate === undefined ? "http" : "https";
@@ -105,6 +110,7 @@ export async function startDaemon(
       clock: REAL_CLOCK,
       seed,
       defaultProvider: now.defaultProvider,
+      access: accessOf({ ...now, ...atStart(settings) }, of, () => counts.now().running),
       targets: of,
       rules,
       forward,
@@ -122,6 +128,8 @@ export async function startDaemon(
   const reconfigure: Daemon["reconfigure"] = (next) => {
     const nextTargets = targetsOf(next, environment, warn);
     if (isInputError(nextTargets)) return nextTargets;
+    const nextExposure = exposureMistake(exposed, { ...next, open: settings.open });
+    if (nextExposure !== undefined) return nextExposure;
     const changed = changedSettings(current, next);
     if (changed.applied.length > 0) {
       targets = nextTargets;
@@ -138,6 +146,7 @@ export async function startDaemon(
     settings,
     environment,
     certificate,
+    bodyBytesMax: () => current.bodyBytesMax,
     nextId: counts.nextId,
     handle(received) {
       counts.begun();
@@ -148,6 +157,8 @@ export async function startDaemon(
     runtime?.close();
     return listening;
   }
+
+  exposed ??= listening.exposed;
 
   let drained: Promise<void> | undefined;
   const drain = async () => {

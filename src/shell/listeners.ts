@@ -2,6 +2,8 @@ import type { Settings } from "../config/settings.ts";
 import { type InputError, isInputError } from "../core/errors.ts";
 import type { ProviderName } from "../core/provider.ts";
 import type { Engine, ListenAddress, Listener, ListenOptions, ServerCertificate } from "../engines/engine.ts";
+import { createPlaces } from "../engines/places.ts";
+import { exposureMistake, UNKNOWN_ADDRESS } from "./access.ts";
 import { handedSockets, type SocketAddress } from "./handed-sockets.ts";
 import { originOf, type Scheme } from "./origin.ts";
 import { removeStale } from "./stale-socket.ts";
@@ -13,6 +15,8 @@ export type Listening = {
   /** Where it listens beside host and port, for people. */
   readonly addresses: readonly string[];
   readonly providerPorts: Partial<Readonly<Record<ProviderName, number>>>;
+  /** What nobody knows of whether other machines reach it, for people; undefined: there is none. */
+  readonly exposed: string | undefined;
   /** No new connections; resolves when those that run have ended, or breaks them off when told to. */
   readonly stop: (breakOff: boolean) => Promise<void>;
 };
@@ -22,19 +26,13 @@ type Opening = {
   readonly settings: Settings;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly certificate: ServerCertificate | undefined;
-} & Pick<ListenOptions, "nextId" | "handle">;
+} & Pick<ListenOptions, "bodyBytesMax" | "nextId" | "handle">;
 
 /** Opens all that the settings name, or what a service manager hands over in the place of host and port; all or nothing. */
-export async function openListeners({
-  engine,
-  settings,
-  environment,
-  certificate,
-  nextId,
-  handle,
-}: Opening): Promise<Listening | InputError> {
+export async function openListeners({ engine, settings, environment, certificate, ...each }: Opening): Promise<Listening | InputError> {
   const scheme: Scheme = certificate === undefined ? "http" : "https";
   const listeners: Listener[] = [];
+  const places = createPlaces(settings.connectionsMax);
   const stop = async (breakOff: boolean) => {
     await Promise.all(listeners.map((listener) => listener.stop(breakOff)));
   };
@@ -48,13 +46,15 @@ export async function openListeners({
     const listener =
       mistake ??
       engine.listen({
+        ...each,
         address,
+        via: !isTcp ? "unix" : certificate === undefined ? "tcp" : "tls",
         certificate: isTcp ? certificate : undefined,
         reusePort: settings.reusePort,
         setting,
         provider,
-        nextId,
-        handle,
+        headBytesMax: settings.headBytesMax,
+        places,
       });
     if (isInputError(listener)) void stop(true);
     else listeners.push(listener);
@@ -64,6 +64,7 @@ export async function openListeners({
   const handed = handedSockets(environment, process.pid);
   const handedMain = handed.find(({ at, provider }) => at?.kind === "tcp" && provider === undefined)?.at;
   let main: { readonly host: string; readonly port: number } | undefined = handedMain?.kind === "tcp" ? handedMain : undefined;
+  const exposed = handed.some(({ at }) => at === undefined) ? UNKNOWN_ADDRESS : undefined;
   const addresses: string[] = [];
   const providerPorts: Partial<Record<ProviderName, number>> = {};
   /** A provider's clients are told its own port, which they join to the host that all are told. */
@@ -76,6 +77,11 @@ export async function openListeners({
   for (const { fd, provider, at } of handed) {
     const listener = await open({ kind: "fd", fd }, provider, "the socket unit", at?.kind !== "unix");
     if (isInputError(listener)) return listener;
+    const mistake = at === undefined ? exposureMistake(UNKNOWN_ADDRESS, settings) : undefined;
+    if (mistake !== undefined) {
+      void stop(true);
+      return mistake;
+    }
     note(at, provider);
   }
   if (handed.length === 0) {
@@ -93,5 +99,5 @@ export async function openListeners({
     if (isInputError(listener)) return listener;
     note(address.kind === "unix" ? address : { ...address, port: listener.port ?? address.port }, provider);
   }
-  return { host: main?.host ?? settings.host, port: main?.port ?? 0, addresses, providerPorts, stop };
+  return { host: main?.host ?? settings.host, port: main?.port ?? 0, addresses, providerPorts, exposed, stop };
 }

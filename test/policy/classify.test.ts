@@ -252,6 +252,7 @@ describe("no answer at all", () => {
     no_upstream: undefined,
     client_certificate: undefined,
     time_budget: undefined,
+    request_too_large: undefined,
     upstream_timeout: { ...degraded, isSilent: true },
     upstream_refused: degraded,
     upstream_dns: degraded,

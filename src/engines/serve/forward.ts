@@ -1,3 +1,4 @@
+import { BodyTooLarge } from "../../core/body-too-large.ts";
 import type { Body, ForwardFailure, ForwardRequest, OpenResponse, TlsIdentity } from "../../core/exchange.ts";
 import { type HeaderList, headerValue, withoutHeaders } from "../../core/headers.ts";
 import { chunksAgain, chunksOfReader, streamForFetch } from "./chunks.ts";
@@ -79,6 +80,7 @@ export function headerList(headers: Headers): HeaderList {
 
 function failureOf(error: unknown, { base, signal, tls }: ForwardRequest): ForwardFailure {
   const failure = (reason: ForwardFailure["reason"], detail: string): ForwardFailure => ({ kind: "failure", reason, detail });
+  if (error instanceof BodyTooLarge) return failure("request_too_large", error.detail);
   const where = new URL(base).host;
   if (signal.aborted) return failure("client_gone", "the client has gone");
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";

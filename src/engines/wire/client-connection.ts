@@ -6,14 +6,14 @@ import { overdue, type Phase } from "./deadlines.ts";
 import { GoneSignal } from "./gone-signal.ts";
 import { hasOption } from "./http1/fields.ts";
 import { type MessageHead, type RequestLine, WholeData } from "./http1/message.ts";
-import { requestReader } from "./http1/reader.ts";
+import { type MessageReader, requestReader } from "./http1/reader.ts";
 import { responseHead } from "./http1/writer.ts";
-import { IncomingBody } from "./incoming-body.ts";
+import { IncomingBody, type Source } from "./incoming-body.ts";
 import { type ConnectionLimits, RESET_DELAY_MS } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
 import { refusal } from "./refusal.ts";
 import { arrivingRequestBody, EMPTY_REQUEST_BODY, NO_REQUEST_BODY, WholeRequestBody } from "./request-body.ts";
-import { originForm, type Refused } from "./request-target.ts";
+import { authorityOf, originForm, type Refused } from "./request-target.ts";
 import { responseForm } from "./response-form.ts";
 import { type Behaviour, cancelBody, ResponseSender } from "./response-sender.ts";
 import { closeSocket, resetSocket, type Socket, type SocketEvents } from "./socket.ts";
@@ -24,7 +24,7 @@ import { wirePieces } from "./wire-pieces.ts";
 type RequestHead = MessageHead<RequestLine>;
 
 /** What the connections of one listener share. */
-export type ClientSide = Pick<ListenOptions, "provider" | "nextId" | "handle"> & {
+export type ClientSide = Pick<ListenOptions, "via" | "provider" | "headBytesMax" | "bodyBytesMax" | "nextId" | "handle"> & {
   readonly limits: ConnectionLimits;
   /** Is the listener closing? Then every response is its connection's last. */
   readonly isDraining: () => boolean;
@@ -40,7 +40,7 @@ export class ClientConnection implements SocketEvents {
   readonly #socket: Socket;
   readonly #side: ClientSide;
   readonly #out: Outgoing;
-  readonly #reader = requestReader();
+  readonly #reader: MessageReader<RequestLine>;
   #phase: Phase = "head";
   #sinceMs: number;
   /** Of the request that is being answered. */
@@ -57,6 +57,7 @@ export class ClientConnection implements SocketEvents {
   constructor(socket: Socket, side: ClientSide) {
     this.#socket = socket;
     this.#side = side;
+    this.#reader = requestReader(side.headBytesMax);
     this.#out = new Outgoing(socket);
     this.#responses = new ResponseSender(this.#out, (behaviour) => this.#answered(behaviour));
     this.#behind = new Behind(this.#out);
@@ -210,6 +211,8 @@ export class ClientConnection implements SocketEvents {
       id: this.#side.nextId(),
       method: head.method,
       target,
+      authority: target === head.target ? undefined : authorityOf(head.target),
+      via: this.#side.via,
       headers: head.headers,
       body: requestBody,
       listenerProvider: this.#side.provider,
@@ -221,7 +224,8 @@ export class ClientConnection implements SocketEvents {
   }
 
   #incoming(head: RequestHead): IncomingBody {
-    return new IncomingBody(head.framing, {
+    const bytesMax = head.framing.kind === "chunked" ? this.#side.bodyBytesMax() : undefined;
+    const source: Source = {
       pause: () => {
         this.#isBodyPaused = true;
         this.#sinceMs = this.#side.nowMs();
@@ -243,7 +247,9 @@ export class ClientConnection implements SocketEvents {
         this.#out.write(CONTINUE);
       },
       isHeldBack: () => this.#awaitsContinue,
-    });
+    };
+    // Of a length it is known beforehand.
+    return new IncomingBody(head.framing, source, bytesMax);
   }
 
   readonly #interim = ({ status, reason, headers }: Interim): void => {

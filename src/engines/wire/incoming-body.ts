@@ -1,3 +1,4 @@
+import { BodyTooLarge } from "../../core/body-too-large.ts";
 import { BodyCut, type Chunks } from "../../core/exchange.ts";
 import type { BodyFraming, Data } from "./http1/message.ts";
 import { BUFFER_BYTES_HIGH } from "./limits.ts";
@@ -7,7 +8,7 @@ export type Sink = {
   readonly data: (data: Data) => void;
   /** `raw`: the last chunk and the trailer section of a chunked body. */
   readonly end: (raw: Uint8Array) => void;
-  readonly cut: (by: BodyCut["by"]) => void;
+  readonly cut: (by: BodyCut) => void;
 };
 
 /** The connection that a body comes from. */
@@ -22,7 +23,7 @@ export type Source = {
   readonly isHeldBack: () => boolean;
 };
 
-type End = { readonly kind: "end"; readonly raw: Uint8Array } | { readonly kind: "cut"; readonly by: BodyCut["by"] };
+type End = { readonly kind: "end"; readonly raw: Uint8Array } | { readonly kind: "cut"; readonly by: BodyCut };
 
 /** A body that is coming in. It is read by `read` or taken by `pipe`, not both; whoever does not keep up makes the sender wait. */
 export class IncomingBody implements Chunks {
@@ -31,6 +32,8 @@ export class IncomingBody implements Chunks {
   #pieces: Data[] = [];
   #queuedBytes = 0;
   #bytesHigh = BUFFER_BYTES_HIGH;
+  readonly #bytesMax: number | undefined;
+  #bytes = 0;
   #unread: Uint8Array[] = [];
   #end: End | undefined;
   #sink: Sink | undefined;
@@ -38,9 +41,11 @@ export class IncomingBody implements Chunks {
   #isCancelled = false;
   #arrival: (() => void) | undefined;
 
-  constructor(framing: BodyFraming, source: Source) {
+  /** `bytesMax`: of its payload. */
+  constructor(framing: BodyFraming, source: Source, bytesMax?: number) {
     this.framing = framing;
     this.#source = source;
+    this.#bytesMax = bytesMax;
   }
 
   /** Does the sender wait for `100 Continue` (RFC 9110 section 10.1.1)? */
@@ -55,7 +60,7 @@ export class IncomingBody implements Chunks {
 
   /** From the connection: bytes have come. */
   arrived(data: Data): void {
-    if (this.#isCancelled) return;
+    if (this.#isCancelled || this.#end !== undefined || this.#isTooMuch(data)) return;
     if (this.#sink !== undefined && !this.#isPaused) {
       this.#sink.data(data);
       return;
@@ -73,7 +78,7 @@ export class IncomingBody implements Chunks {
 
   /** From the connection: the rest will never come. */
   broken(by: BodyCut["by"]): void {
-    this.#over({ kind: "cut", by });
+    this.#over({ kind: "cut", by: new BodyCut(by) });
   }
 
   async read(): Promise<Uint8Array | undefined> {
@@ -86,7 +91,7 @@ export class IncomingBody implements Chunks {
         this.#unread = [...piece.payload];
         continue;
       }
-      if (this.#end?.kind === "cut") throw new BodyCut(this.#end.by);
+      if (this.#end?.kind === "cut") throw this.#end.by;
       if (this.#end !== undefined || this.#isCancelled) return undefined;
       await this.#arrived();
     }
@@ -129,11 +134,22 @@ export class IncomingBody implements Chunks {
     for (;;) {
       // Chunk framing counts too: what is kept is what came.
       if (this.#queuedBytes > bytesMax) return undefined;
-      if (this.#end?.kind === "cut") throw new BodyCut(this.#end.by);
+      if (this.#end?.kind === "cut") throw this.#end.by;
       // Piece by piece: of a body in chunks of one byte, all views at once would take twenty times its size.
       if (this.#end !== undefined) return Buffer.concat(this.#pieces.map((piece) => Buffer.concat(piece.payload)));
       await this.#arrived();
     }
+  }
+
+  /** Of more than it may be, nothing goes on; the sender may send the rest, so that it comes to read the answer. */
+  #isTooMuch({ payload }: Data): boolean {
+    if (this.#bytesMax === undefined) return false;
+    for (const part of payload) this.#bytes += part.length;
+    if (this.#bytes <= this.#bytesMax) return false;
+    this.#pieces = [];
+    this.#over({ kind: "cut", by: new BodyTooLarge(this.#bytesMax) });
+    this.#source.cancel();
+    return true;
   }
 
   #arrived(): Promise<void> {

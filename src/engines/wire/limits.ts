@@ -6,12 +6,10 @@ export type ConnectionLimits = {
   readonly bodyIdleMs: number;
   /** Between two requests. */
   readonly idleMs: number;
-  /** Open at a time, of one process. */
-  readonly connections: number;
 };
 
 /** Longer than any honest client takes, short enough that those who trickle cannot pile up. */
-export const CONNECTION_LIMITS: ConnectionLimits = { headMs: 15_000, bodyIdleMs: 60_000, idleMs: 75_000, connections: 16_384 };
+export const CONNECTION_LIMITS: ConnectionLimits = { headMs: 15_000, bodyIdleMs: 60_000, idleMs: 75_000 };
 
 /** Bytes of a body, or of a socket's unsent output, above which the sender is made to wait. */
 export const BUFFER_BYTES_HIGH = 64 * 1024;

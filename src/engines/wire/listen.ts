@@ -8,7 +8,7 @@ import { closeSocket, DISPATCH, type Socket, type SocketEvents } from "./socket.
 
 /** Opens the port on raw sockets. */
 export function listen(options: ListenOptions, limits: ConnectionLimits = CONNECTION_LIMITS): Listener | InputError {
-  const { certificate } = options;
+  const { certificate, places } = options;
   const connections = new Set<ClientConnection>();
   let isDraining = false;
   let nowMs = performance.now();
@@ -22,6 +22,7 @@ export function listen(options: ListenOptions, limits: ConnectionLimits = CONNEC
     nowMs: () => nowMs,
     closed(connection) {
       connections.delete(connection);
+      places.free();
       if (connections.size > 0) return;
       clearInterval(sweeper);
       sweeper = undefined;
@@ -30,11 +31,11 @@ export function listen(options: ListenOptions, limits: ConnectionLimits = CONNEC
   };
   const open = (socket: Socket) => {
     socket.setNoDelay(true);
-    if (connections.size >= limits.connections) {
+    if (!places.take()) {
       socket.data = REFUSED;
       // Nothing can be said before the handshake, and to wait for it would be a connection more.
       if (certificate === undefined)
-        socket.write(refusal(503, "too_many_connections", `more than ${limits.connections} connections are open`));
+        socket.write(refusal(503, "too_many_connections", `more than ${places.max} connections are open (max_connections in [server])`));
       closeSocket(socket);
       return;
     }

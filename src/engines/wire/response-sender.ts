@@ -95,7 +95,7 @@ export class ResponseSender {
       if (how === "complete") this.#sentLater(sending, keepAlive);
       else {
         this.#tell(sending, "cut");
-        this.#ended(how);
+        this.#ended(how.by);
       }
     });
     this.#out.uncork();

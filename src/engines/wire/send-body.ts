@@ -6,7 +6,7 @@ import type { Outgoing } from "./outgoing.ts";
 /** How the bytes of a body are put on the wire. `as-received`: with the chunk framing they came in. */
 export type BodyCoding = "as-received" | "payload" | "chunked";
 
-export type BodyEnd = "complete" | BodyCut["by"];
+export type BodyEnd = "complete" | BodyCut;
 
 /** Writes a body as it comes; a receiver that does not keep up makes the sender wait. Ends once, unless the socket does before it. */
 export function sendBody(out: Outgoing, body: Body, coding: BodyCoding, ended: (how: BodyEnd) => void): void {
@@ -46,6 +46,6 @@ async function copy(out: Outgoing, body: Chunks, coding: BodyCoding, ended: (how
     if (coding === "chunked") out.write(LAST_CHUNK);
     ended("complete");
   } catch (error) {
-    ended(error instanceof BodyCut ? error.by : "reset");
+    ended(error instanceof BodyCut ? error : new BodyCut("reset"));
   }
 }

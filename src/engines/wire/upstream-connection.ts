@@ -1,4 +1,5 @@
-import type { ForwardFailure, ForwardRequest, OpenResponse } from "../../core/exchange.ts";
+import { BodyTooLarge } from "../../core/body-too-large.ts";
+import type { BodyCut, ForwardFailure, ForwardRequest, OpenResponse } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { fieldValues, hasOption } from "./http1/fields.ts";
 import { type MessageEvent, type MessageHead, type StatusLine, WholeData } from "./http1/message.ts";
@@ -109,7 +110,7 @@ export class UpstreamConnection implements SocketEvents {
     sendBody(this.#out, request.body, coding, (how) => {
       if (this.#request !== request) return;
       if (how === "complete") this.#whenRequestSent(request);
-      else this.#abandon();
+      else this.#abandon(how);
     });
     this.#out.uncork();
   }
@@ -291,13 +292,17 @@ export class UpstreamConnection implements SocketEvents {
     if (body instanceof IncomingBody) body.cancel();
   }
 
-  /** Nobody waits any more. */
-  #abandon(): void {
+  /** Nobody waits any more, or the request will never be whole. */
+  #abandon(cut?: BodyCut): void {
     if (this.#request === undefined || this.#isOver) return;
-    this.#answer(this.#failure("client_gone", "the client has gone"));
+    if (cut instanceof BodyTooLarge) this.#answer(this.#failure("request_too_large", cut.detail));
+    else this.#answer(this.#failure("client_gone", "the client has gone"));
     if (this.#tunnel !== undefined) return;
+    const body = this.#body;
     this.#body = undefined;
     this.#over();
+    // Whoever reads an answer that has begun is still there.
+    if (cut !== undefined) body?.broken("reset");
     closeSocket(this.#socket);
   }
 

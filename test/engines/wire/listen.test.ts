@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { isInputError } from "../../../src/core/errors.ts";
 import type { Delivery, OpenResponse, Received } from "../../../src/core/exchange.ts";
 import type { Listener, ServerCertificate } from "../../../src/engines/engine.ts";
+import { createPlaces } from "../../../src/engines/places.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits, SWEEP_MS } from "../../../src/engines/wire/limits.ts";
 import { listen } from "../../../src/engines/wire/listen.ts";
 import { makeCertificates } from "../../e2e/support/certificates.ts";
@@ -29,7 +30,13 @@ const answering: Handle = async ({ body }) => {
   return delivery(BODY);
 };
 
-function start(limits: Partial<ConnectionLimits>, handle: Handle = answering, certificate?: ServerCertificate) {
+type Bounds = Partial<ConnectionLimits> & { readonly connections?: number; readonly headBytesMax?: number };
+
+function start(
+  { connections = 100, headBytesMax = 64 * 1024, ...limits }: Bounds,
+  handle: Handle = answering,
+  certificate?: ServerCertificate,
+) {
   let id = 0;
   const listener = listen(
     {
@@ -38,6 +45,10 @@ function start(limits: Partial<ConnectionLimits>, handle: Handle = answering, ce
       reusePort: false,
       setting: "--port",
       provider: undefined,
+      via: certificate === undefined ? "tcp" : "tls",
+      headBytesMax,
+      bodyBytesMax: () => 1_000_000,
+      places: createPlaces(connections),
       nextId: () => ++id,
       handle,
     },
@@ -260,7 +271,7 @@ describe.concurrent("the end of the listener", () => {
 describe.skipIf(Bun.which("openssl") === null)("with TLS", () => {
   const made = Bun.which("openssl") === null ? undefined : makeCertificates();
   afterAll(() => made?.remove());
-  const startTls = (limits: Partial<ConnectionLimits>) => start(limits, answering, made?.pair("good"));
+  const startTls = (limits: Bounds) => start(limits, answering, made?.pair("good"));
   /** The beginning of a ClientHello. */
   const HELLO = "\x16\x03\x01\x02\x00\x01";
 

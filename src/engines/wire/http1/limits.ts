@@ -1,6 +1,6 @@
 /** Maxima of one message, unit last, with their reasons. */
 
-/** Start line and fields. Twice what common servers take: whatever a target would take goes through. */
+/** Start line and fields, unless a setting says otherwise. Twice what common servers take: whatever a target would take goes through. */
 export const HEAD_BYTES_MAX = 64 * 1024;
 
 /** Fields of one head, or of one trailer section. */

@@ -36,8 +36,8 @@ function mayBeginResponse(code: number): boolean {
 }
 
 /** RFC 9112 section 3. */
-export function requestReader(): MessageReader<RequestLine> {
-  return messageReader(mayBeginRequest, readRequestLine, requestFraming);
+export function requestReader(headBytesMax = HEAD_BYTES_MAX): MessageReader<RequestLine> {
+  return messageReader(mayBeginRequest, readRequestLine, requestFraming, headBytesMax);
 }
 
 /** RFC 9112 section 4. `method` is asked when a head is complete: of the request that the response answers. */
@@ -45,7 +45,10 @@ export function responseReader(method: () => string): MessageReader<StatusLine> 
   return messageReader(mayBeginResponse, readStatusLine, (statusLine, fields) => responseFraming(statusLine, fields, method()));
 }
 
-const LONG_HEAD = messageError("head_too_large", `a head above ${HEAD_BYTES_MAX} bytes`, 431);
+function longHead(bytesMax: number): MessageError {
+  return messageError("head_too_large", `a head above ${bytesMax} bytes`, 431);
+}
+
 const BARE_LF = messageError("bare_line_feed", "a line ends without a carriage return");
 const NO_START = messageError("bad_start_line", "what came does not begin as a message does");
 const HALF_HEAD = messageError("incomplete_head", "the connection ended in the middle of a head");
@@ -63,6 +66,7 @@ function messageReader<StartLine>(
   mayBegin: (code: number) => boolean,
   readStartLine: (line: string) => StartLine | MessageError,
   framingOf: (startLine: StartLine, fields: readonly Field[]) => BodyFraming | MessageError,
+  headBytesMax = HEAD_BYTES_MAX,
 ): MessageReader<StartLine> {
   let startLine: StartLine | undefined;
   let fields: Field[] = [];
@@ -96,7 +100,7 @@ function messageReader<StartLine>(
   /** Reads lines of a head from `from` on. Gives the place behind the head when it is complete, or what is wrong. */
   const readHead = (bytes: Buffer, from: number): number | MessageError | undefined => {
     const found = bytes.indexOf(HEAD_END, from);
-    const room = HEAD_BYTES_MAX + 1 - headBytes - held.length;
+    const room = headBytesMax + 1 - headBytes - held.length;
     const stop = Math.min(found < 0 ? bytes.length : found + HEAD_END.length, from + room);
     const came = bytes.toString("latin1", from, stop);
     const before = held.length;
@@ -112,14 +116,14 @@ function messageReader<StartLine>(
         else fields.push(field as Field);
         headBytes += known.length;
         at += known.length;
-        if (headBytes > HEAD_BYTES_MAX) return LONG_HEAD;
+        if (headBytes > headBytesMax) return longHead(headBytesMax);
         continue;
       }
       if (startLine === undefined && at < text.length && !mayBegin(text.charCodeAt(at))) return NO_START;
       const feed = text.indexOf("\n", at === 0 ? before : at);
       if (feed < 0) break;
       headBytes += feed + 1 - at;
-      if (headBytes > HEAD_BYTES_MAX) return LONG_HEAD;
+      if (headBytes > headBytesMax) return longHead(headBytesMax);
       const lineEnd = feed - 1;
       if (lineEnd < at || text.charCodeAt(lineEnd) !== 0x0d) return BARE_LF;
       const isEmpty = lineEnd === at;
@@ -140,7 +144,7 @@ function messageReader<StartLine>(
       at = feed + 1;
     }
     held = at === 0 ? text : text.slice(at);
-    if (headBytes + held.length > HEAD_BYTES_MAX) return LONG_HEAD;
+    if (headBytes + held.length > headBytesMax) return longHead(headBytesMax);
     // Empty lines before a start line look like the end of a head.
     return stop < bytes.length ? readHead(bytes, stop) : undefined;
   };
