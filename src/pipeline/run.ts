@@ -104,7 +104,9 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
   if (admitted.refusal !== undefined) return delivered(exchange, admitted.refusal, { ...notes, error: "rate_limited" }, ports);
   try {
     const { mode, added } = ports.rules.get();
-    const decided = mode === undefined && added.length === 0 ? NOTHING_DECIDED : await decideNow(exchange, facts, ports);
+    // A target that is not asked can meet no fault.
+    const side = admitted.circuit?.kind === "refused" && gateway.breaker?.mode === "enforce" ? "client" : undefined;
+    const decided = mode === undefined && added.length === 0 ? NOTHING_DECIDED : await decideNow(exchange, facts, ports, side);
     const testMode = gateway.breaker?.testMode === true ? TEST_MODES.find((each) => each === own.testMode) : undefined;
     const inTest = testMode === undefined ? undefined : testModeFault(testMode, ports.seed);
     const planned = inTest === undefined ? decided.planned : [inTest, ...decided.planned];
