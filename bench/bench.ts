@@ -8,6 +8,7 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { median, quantile, requestsPerSecond, streams } from "./load.ts";
 import { pipelineCosts } from "./pipeline.ts";
+import { policyCosts } from "./policy.ts";
 
 const QUICK = process.argv.includes("--quick");
 const ROUNDS = QUICK ? 2 : 7;
@@ -56,16 +57,19 @@ type Proxy = {
   readonly tls?: boolean;
   /** What the target is said to speak. */
   readonly dialect?: string;
+  /** More of the configuration file. */
+  readonly toml?: string;
 };
 
 async function faultproxy(
   name: string,
   target: number,
-  { engine = "wire", rules = [], logLevel = "silent", tls = false, dialect }: Proxy = {},
+  { engine = "wire", rules = [], logLevel = "silent", tls = false, dialect, toml = "" }: Proxy = {},
 ): Promise<Peer> {
   const socket = join(scratch, `${running.length}.sock`);
   const config = join(scratch, `${running.length}.toml`);
-  writeFileSync(config, dialect === undefined ? "" : `[providers.openai]\ndialect = "${dialect}"\n`, { mode: 0o600 });
+  const ofTarget = dialect === undefined ? "" : `[providers.openai]\ndialect = "${dialect}"\n`;
+  writeFileSync(config, `${toml}${ofTarget}`, { mode: 0o600 });
   const child = Bun.spawn(
     [
       binary,
@@ -338,6 +342,49 @@ async function translated(target: number): Promise<void> {
   if (fresh !== undefined) await manyStreams(fresh, QUICK ? 1_000 : 5_000);
 }
 
+const LIMITS = `[limits]
+requests_per_minute = 1000000000
+tokens_per_minute = 1000000000
+[[limits.override]]
+key = "*"
+requests_per_minute = 1000000000
+tokens_per_minute = 1000000000
+`;
+const BREAKER = '[breaker]\nmode = "enforce"\n';
+
+/** With everything that a gateway does for each request, against the same proxy without it. */
+async function gateway(target: number): Promise<void> {
+  const plain = "plain";
+  const ledger = () => `[cost]\nledger = "${join(scratch, `${running.length}.sqlite`)}"\n`;
+  const redis = await redisServer();
+  const shared = redis === undefined ? "" : `[state]\nurl = "${redis}"\n`;
+  const peers = async (): Promise<readonly Peer[]> => [
+    await faultproxy(plain, target),
+    await faultproxy("limits", target, { toml: LIMITS }),
+    await faultproxy("limits, breaker, ledger", target, { toml: `${LIMITS}${BREAKER}${ledger()}` }),
+    ...(redis === undefined
+      ? []
+      : [await faultproxy("the same, state in Redis", target, { toml: `${LIMITS}${BREAKER}${ledger()}${shared}` })]),
+  ];
+  print("\nThe gateway: what limits, circuit breaker and ledger take");
+  await latencies(plain, peers);
+  await rates(await peers(), plain);
+  print("\nA decision in memory\n\n| decision | µs |\n|---|---|");
+  for (const [name, us] of policyCosts()) print(`| ${name} | ${us.toFixed(2)} |`);
+}
+
+/** Undefined where the machine has none. */
+async function redisServer(): Promise<string | undefined> {
+  const program = Bun.which("redis-server");
+  if (program === null) return undefined;
+  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = probe;
+  probe.stop(true);
+  running.push(Bun.spawn([program, "--port", String(port), "--save", "", "--appendonly", "no"], { stdout: "ignore", stderr: "inherit" }));
+  await reachable(port);
+  return `redis://127.0.0.1:${port}`;
+}
+
 async function main(): Promise<void> {
   if (!existsSync(binary)) throw new Error("dist/faultproxy is missing: make build");
   const target = await script("target", "upstream.ts");
@@ -349,6 +396,7 @@ async function main(): Promise<void> {
     `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${Bun.version}; rates are medians of ${ROUNDS} interleaved rounds`,
   );
   if (process.argv.includes("--translated")) return translated(target.port);
+  if (process.argv.includes("--gateway")) return gateway(target.port);
   // Before the rates: the heap that hundreds of thousands of requests leave behind makes collections longer.
   await latencies("nginx", async () => {
     const web = await nginx(target.port);
@@ -390,6 +438,7 @@ async function main(): Promise<void> {
   await slowClient(await faultproxy("faultproxy", target.port));
   await upload(await faultproxy("faultproxy", target.port));
   await translated(target.port);
+  await gateway(target.port);
   await startUp(target.port);
   print("\nThe pipeline by itself, all stages and no I/O\n\n| rules | µs an exchange |\n|---|---|");
   for (const [name, us] of await pipelineCosts()) print(`| ${name} | ${us.toFixed(2)} |`);
