@@ -1,5 +1,6 @@
 import type { ExchangeEvent, FaultproxyEvent } from "../core/event.ts";
 import type { BreakerView, StoreHealth } from "../core/state-store.ts";
+import { named as shortName } from "../pipeline/helpers/caller.ts";
 
 /** Distinct values that a label may take; further ones are counted together as `other`. */
 const LABEL_VALUES_MAX = 100;
@@ -21,67 +22,154 @@ export type Metrics = {
 };
 
 type Counter = Map<string, number>;
-type Histogram = {
-  readonly bounds: readonly number[];
-  readonly series: Map<string, { readonly counts: number[]; sum: number; count: number }>;
+type Distribution = { readonly bounds: readonly number[]; readonly counts: number[]; sum: number; count: number };
+
+/** Exchanges that differ in no label; found by one look for each exchange. */
+type Series = {
+  readonly provider: string;
+  readonly kind: string;
+  readonly status: string;
+  /** Of OpenTelemetry's names; undefined where the gateway had no part in it. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  requests: number;
+  readonly operation: Distribution;
+  readonly firstToken: Distribution;
+  readonly input: Distribution;
+  readonly output: Distribution;
+  costUsd: number;
+  priced: number;
+  unpriced: number;
 };
 
 export function createMetrics(): Metrics {
   const models = boundedNames();
-  const requests: Counter = new Map();
+  const series = new Map<string, Series>();
   const refusals: Counter = new Map();
   const retries: Counter = new Map();
   const transitions: Counter = new Map();
-  const cost: Counter = new Map();
-  const unpriced: Counter = new Map();
-  const operations: Histogram = { bounds: OPERATION_SECONDS, series: new Map() };
-  const firstTokens: Histogram = { bounds: FIRST_TOKEN_SECONDS, series: new Map() };
-  const tokens: Histogram = { bounds: TOKENS, series: new Map() };
+
+  const seriesOf = ({ provider, kind, status, dialect, model, gateway }: ExchangeEvent): Series => {
+    const asked = models(model ?? "unknown");
+    const answered = models(gateway?.answeredModel ?? "unknown");
+    const failure = gateway?.failure ?? "";
+    const key = `${provider} ${kind} ${status} ${dialect} ${gateway === undefined} ${asked} ${answered} ${failure}`;
+    const known = series.get(key);
+    if (known !== undefined) return known;
+    const labels = {
+      gen_ai_operation_name: OPERATIONS[dialect ?? "none"] ?? "unknown",
+      gen_ai_provider_name: SYSTEMS[provider] ?? provider,
+      gen_ai_request_model: asked,
+      gen_ai_response_model: answered,
+      ...(failure === "" ? {} : { error_type: failure }),
+    };
+    const made: Series = {
+      provider,
+      kind,
+      status: status === null ? "none" : String(status),
+      labels: gateway === undefined ? undefined : labels,
+      requests: 0,
+      operation: distribution(OPERATION_SECONDS),
+      firstToken: distribution(FIRST_TOKEN_SECONDS),
+      input: distribution(TOKENS),
+      output: distribution(TOKENS),
+      costUsd: 0,
+      priced: 0,
+      unpriced: 0,
+    };
+    series.set(key, made);
+    return made;
+  };
 
   const noteExchange = (event: ExchangeEvent) => {
-    const { provider, status, gateway, durationMs, model, kind } = event;
+    const { gateway, durationMs, kind } = event;
     if (kind === "page") return;
-    add(requests, labels({ provider, kind, status: status === null ? "none" : String(status) }));
+    const one = seriesOf(event);
+    one.requests++;
     if (gateway === undefined) return;
-    if (gateway.limit !== null) add(refusals, labels({ provider, ...gateway.limit }));
-    const { usage, costUsd, firstTokenMs, failure, answeredModel } = gateway;
-    const named = {
-      gen_ai_operation_name: OPERATIONS[event.dialect ?? "none"],
-      gen_ai_provider_name: SYSTEMS[provider] ?? provider,
-      gen_ai_request_model: models(model ?? "unknown"),
-      gen_ai_response_model: models(answeredModel ?? "unknown"),
-    };
-    const ofError = failure === null ? {} : { error_type: failure };
-    observe(operations, labels({ ...named, ...ofError }), durationMs / 1_000);
-    if (firstTokenMs !== null) observe(firstTokens, labels(named), firstTokenMs / 1_000);
+    const { usage, costUsd, firstTokenMs, limit } = gateway;
+    if (limit !== null)
+      add(refusals, labelText({ provider: event.provider, scope: limit.scope, metric: limit.metric, window: limit.window }));
+    observe(one.operation, durationMs / 1_000);
+    if (firstTokenMs !== null) observe(one.firstToken, firstTokenMs / 1_000);
     if (usage === null) return;
-    observe(tokens, labels({ ...named, gen_ai_token_type: "input" }), usage.inputTokens);
-    observe(tokens, labels({ ...named, gen_ai_token_type: "output" }), usage.outputTokens);
-    const whose = labels({ provider, model: named.gen_ai_request_model });
-    if (costUsd === null) add(unpriced, whose);
-    else add(cost, whose, costUsd);
+    observe(one.input, usage.inputTokens);
+    observe(one.output, usage.outputTokens);
+    if (costUsd === null) one.unpriced++;
+    else {
+      one.priced++;
+      one.costUsd += costUsd;
+    }
   };
+
+  /** The series' numbers by fewer labels than they have. */
+  const summed = (labelsOf: (one: Series) => Readonly<Record<string, string>> | undefined, numberOf: (one: Series) => number): Counter => {
+    const sums: Counter = new Map();
+    for (const one of series.values()) {
+      const labels = labelsOf(one);
+      if (labels !== undefined) add(sums, labelText(labels), numberOf(one));
+    }
+    return sums;
+  };
+  const gatewaySeries = () => [...series.values()].flatMap((one) => (one.labels === undefined ? [] : [{ ...one, labels: one.labels }]));
+  const costLabels = ({ provider, labels }: Series) => ({ provider, model: labels?.gen_ai_request_model ?? "unknown" });
 
   return {
     note(event) {
       if (event.type === "exchange") noteExchange(event);
-      else if (event.type === "retry") add(retries, labels({ provider: event.provider, class: event.class }));
-      else if (event.type === "circuit") add(transitions, labels({ provider: event.provider, to: event.to }));
+      else if (event.type === "retry") add(retries, labelText({ provider: event.provider, class: event.class }));
+      else if (event.type === "circuit") add(transitions, labelText({ provider: event.provider, to: event.to }));
     },
     text({ running, circuits, store, ledger }) {
       // Of circuits only as many are told as a label may have values; the rest stands at /health.
       const told = circuits.slice(0, LABEL_VALUES_MAX);
-      const circuitLabels = ({ key }: BreakerView) => labels({ provider: key.provider, model: key.model ?? "" });
+      const circuitLabels = ({ key }: BreakerView) => labelText({ provider: key.provider, model: key.model ?? "" });
+      const all = gatewaySeries();
       return [
-        ...histogram("gen_ai_client_operation_duration_seconds", "Duration of inference requests.", operations),
-        ...histogram("gen_ai_server_time_to_first_token_seconds", "Time to the first output of streamed answers.", firstTokens),
-        ...histogram("gen_ai_client_token_usage", "Input and output tokens of answers.", tokens),
-        ...counter("faultproxy_requests_total", "Requests by provider, kind of endpoint and status.", requests),
+        ...histogram(
+          "gen_ai_client_operation_duration_seconds",
+          "Duration of inference requests.",
+          all.map(({ labels, operation }) => [labels, operation]),
+        ),
+        ...histogram(
+          "gen_ai_server_time_to_first_token_seconds",
+          "Time to the first output of streamed answers.",
+          all.map(({ labels, firstToken }) => [labels, firstToken]),
+        ),
+        ...histogram(
+          "gen_ai_client_token_usage",
+          "Input and output tokens of answers.",
+          all.flatMap(({ labels, input, output }) => [
+            [{ ...labels, gen_ai_token_type: "input" }, input] as const,
+            [{ ...labels, gen_ai_token_type: "output" }, output] as const,
+          ]),
+        ),
+        ...counter(
+          "faultproxy_requests_total",
+          "Requests by provider, kind of endpoint and status.",
+          summed(
+            ({ provider, kind, status }) => ({ provider, kind, status }),
+            ({ requests }) => requests,
+          ),
+        ),
         ...counter("faultproxy_limit_refusals_total", "Requests that a limit refused.", refusals),
         ...counter("faultproxy_retries_total", "Attempts that failed and were repeated, by class of failure.", retries),
         ...counter("faultproxy_circuit_transitions_total", "Changes of circuits.", transitions),
-        ...counter("faultproxy_cost_usd_total", "Cost of answers in USD, as far as prices are known.", cost),
-        ...counter("faultproxy_unpriced_answers_total", "Answers with usage whose price is not known.", unpriced),
+        ...counter(
+          "faultproxy_cost_usd_total",
+          "Cost of answers in USD, as far as prices are known.",
+          summed(
+            (one) => (one.priced === 0 ? undefined : costLabels(one)),
+            ({ costUsd }) => costUsd,
+          ),
+        ),
+        ...counter(
+          "faultproxy_unpriced_answers_total",
+          "Answers with usage whose price is not known.",
+          summed(
+            (one) => (one.unpriced === 0 ? undefined : costLabels(one)),
+            ({ unpriced }) => unpriced,
+          ),
+        ),
         ...gauge("faultproxy_running_requests", "Requests that are being answered.", [["", running]]),
         ...gauge(
           "faultproxy_circuit_state",
@@ -94,7 +182,7 @@ export function createMetrics(): Metrics {
           told.map((view) => [circuitLabels(view), view.failures]),
         ),
         ...gauge("faultproxy_state_store_up", "1: limits and circuits are decided by the store.", [
-          [labels({ kind: store.kind }), Number(store.isUp)],
+          [labelText({ kind: store.kind }), Number(store.isUp)],
         ]),
         ...gauge("faultproxy_state_store_instances", "Instances that share the store, as last seen.", [["", store.instances]]),
         ...(ledger === undefined
@@ -119,9 +207,11 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   none: "unknown",
 };
 
+/** Each of them is told in dozens of lines. */
 function boundedNames(): (name: string) => string {
   const seen = new Set<string>();
-  return (name) => {
+  return (wireName) => {
+    const name = shortName(wireName);
     if (seen.has(name)) return name;
     if (seen.size >= LABEL_VALUES_MAX) return "other";
     seen.add(name);
@@ -129,9 +219,9 @@ function boundedNames(): (name: string) => string {
   };
 }
 
-function labels(values: Readonly<Record<string, string | undefined>>): string {
+function labelText(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
-    .map(([name, value = ""]) => `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`)
+    .map(([name, value]) => `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`)
     .join(",");
 }
 
@@ -139,16 +229,17 @@ function add(counter: Counter, key: string, amount = 1): void {
   counter.set(key, (counter.get(key) ?? 0) + amount);
 }
 
-function observe({ bounds, series }: Histogram, key: string, value: number): void {
-  let found = series.get(key);
-  if (found === undefined) {
-    found = { counts: bounds.map(() => 0), sum: 0, count: 0 };
-    series.set(key, found);
-  }
-  found.sum += value;
-  found.count++;
-  const index = bounds.findIndex((bound) => value <= bound);
-  if (index >= 0) found.counts[index] = (found.counts[index] ?? 0) + 1;
+function distribution(bounds: readonly number[]): Distribution {
+  return { bounds, counts: bounds.map(() => 0), sum: 0, count: 0 };
+}
+
+function observe(of: Distribution, value: number): void {
+  const { bounds, counts } = of;
+  of.sum += value;
+  of.count++;
+  let index = 0;
+  while (index < bounds.length && value > (bounds[index] ?? 0)) index++;
+  if (index < bounds.length) counts[index] = (counts[index] ?? 0) + 1;
 }
 
 function head(name: string, help: string, type: string): readonly string[] {
@@ -167,8 +258,14 @@ function gauge(name: string, help: string, values: readonly (readonly [key: stri
   return [...head(name, help, "gauge"), ...values.map(([key, value]) => line(name, key, value))];
 }
 
-function histogram(name: string, help: string, { bounds, series }: Histogram): readonly string[] {
-  const lines = [...series].flatMap(([key, { counts, sum, count }]) => {
+function histogram(
+  name: string,
+  help: string,
+  all: readonly (readonly [labels: Readonly<Record<string, string>>, of: Distribution])[],
+): readonly string[] {
+  const lines = all.flatMap(([labels, { bounds, counts, sum, count }]) => {
+    if (count === 0) return [];
+    const key = labelText(labels);
     let below = 0;
     return [
       ...bounds.map((bound, index) => {
