@@ -1,7 +1,9 @@
 import { configCandidates } from "../config/locate.ts";
 import { type Problem, readToml } from "../config/read-file.ts";
 import { configFile, problemLines, readConfiguration } from "../config/read-settings.ts";
+import { SETTINGS } from "../config/schema.ts";
 import { isInputError } from "../core/errors.ts";
+import { exposedAddress, exposureMistake } from "../shell/access.ts";
 import { targetsOf } from "../shell/targets.ts";
 import { serverCertificate } from "../shell/tls-identity.ts";
 import { warningsOf } from "../shell/warnings.ts";
@@ -40,7 +42,8 @@ async function check({ words }: Call): Promise<number> {
     printOut(`no configuration file, so nothing to check (looked for ${configCandidates(environment).join(", ")})\n`);
     return EXIT.ok;
   }
-  const problems = problemsOf(found.toml);
+  const ofFile = problemsOf(found.toml);
+  const problems = ofFile.length > 0 ? ofFile : await exposureProblems(found, environment);
   if (problems.length > 0) {
     printOut(`${problemLines(found.path, { problems }).map(visible).join("\n")}\n`);
     return EXIT.failure;
@@ -58,6 +61,25 @@ async function check({ words }: Call): Promise<number> {
   }
   printOut(`${visible(found.path)}: no problems\n`);
   return EXIT.ok;
+}
+
+/** What serve would not open. Keys are secrets, and may well come from the environment. */
+async function exposureProblems(
+  { path, toml }: { readonly path: string; readonly toml: string },
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<readonly Problem[]> {
+  const variables = [...SETTINGS.apiKeys.variables, ...SETTINGS.open.variables].map((name) => [name, environment[name]]);
+  const configuration = readConfiguration({
+    options: { config: path },
+    environment: Object.fromEntries(variables),
+    files: { ...FILES, read: () => toml },
+  });
+  if (isInputError(configuration)) return [];
+  const exposed = await exposedAddress(configuration.settings, []);
+  const mistake = exposureMistake(exposed, configuration.settings);
+  const { written } = readToml(toml);
+  const at = written.get(exposed?.startsWith("--listen") ? "listen" : "host") ?? { line: 1, column: 1 };
+  return mistake === undefined ? [] : [{ ...at, message: mistake.message }];
 }
 
 /** Of the file itself, and of what it names. */

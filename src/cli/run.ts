@@ -29,7 +29,7 @@ export const RUN: CliCommand = {
   about: [
     "Runs a command with a proxy of its own on a free port, and sets for it every variable that clients read to find a provider. Standard streams and signals pass through untouched; at the end a summary goes to standard error, and the exit code is the command's.",
     "A provider whose variable already points somewhere (OPENAI_BASE_URL=https://gateway.example/v1, DATABRICKS_HOST=https://…) is forwarded to there: its first variable that is set takes the place of its host. --upstream, the file and {PROVIDER}_REAL_HOST come before that.",
-    "Port, host, further addresses, TLS and control socket are set by options only, not by variables or the file. Log lines are off unless a level is set. The command finds the control socket in FAULTPROXY_SOCKET, so that it can call faultproxy ctl. Where an HTTP proxy is set, NO_PROXY gets this one's address added. With --tls-cert the variables say https; a client that does not know who signed the certificate has to be told, one on Node.js by NODE_EXTRA_CA_CERTS.",
+    "Port, host, further addresses, TLS, control socket and who may use it are set by options only, not by variables or the file: the command has none of the keys that api_keys asks for. Log lines are off unless a level is set. The command finds the control socket in FAULTPROXY_SOCKET, so that it can call faultproxy ctl. Where an HTTP proxy is set, NO_PROXY gets this one's address added. With --tls-cert the variables say https; a client that does not know who signed the certificate has to be told, one on Node.js by NODE_EXTRA_CA_CERTS.",
   ],
   tables: [["Variables", PROVIDER_NAMES.map((name) => [PROVIDERS[name].title, variableNames(name)])]],
   options: {
@@ -62,7 +62,7 @@ function variableNames(name: keyof typeof PROVIDERS): string {
 }
 
 /** A proxy for one command listens where nobody else does, whatever is set for the one that always runs. */
-const ONLY_BY_OPTION = ["port", "host", "socket", "stdin", "listen", "reusePort", "tlsCertFile", "tlsKeyFile"] as const;
+const ONLY_BY_OPTION = ["port", "host", "socket", "stdin", "listen", "reusePort", "tlsCertFile", "tlsKeyFile", "apiKeys", "open"] as const;
 
 async function run(call: Call): Promise<number> {
   const [program] = call.rest ?? [];

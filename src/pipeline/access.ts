@@ -9,7 +9,12 @@ import { ownError } from "./helpers/own-error.ts";
 import { shownKey, withoutKeysInPlace } from "./helpers/own-keys.ts";
 
 /** A request that goes no further. */
-export type RefusedAccess = { readonly kind: "refused"; readonly response: OpenResponse; readonly error: string };
+export type RefusedAccess = {
+  readonly kind: "refused";
+  readonly exchange: Identified;
+  readonly response: OpenResponse;
+  readonly error: string;
+};
 
 type AccessPorts = Pick<Ports, "access" | "clock" | "gateway" | "targets">;
 
@@ -108,13 +113,13 @@ function tooMany(exchange: Identified, ports: AccessPorts): RefusedAccess {
 }
 
 function refused(
-  { provider }: Identified,
+  exchange: Identified,
   status: number,
   error: string,
   message: string,
   { clock }: AccessPorts,
   further: HeaderList = [],
 ): RefusedAccess {
-  const response = ownError(provider, status, error, message);
-  return { kind: "refused", error, response: dated({ ...response, headers: [...response.headers, ...further] }, clock.wallMs()) };
+  const own = ownError(exchange.provider, status, error, message);
+  return { kind: "refused", exchange, error, response: dated({ ...own, headers: [...own.headers, ...further] }, clock.wallMs()) };
 }

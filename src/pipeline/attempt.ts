@@ -139,7 +139,8 @@ export function attempted(exchange: Identified, answer: Answer, ports: Ports): A
   if ("kind" in answer) {
     const { reason, detail } = answer;
     if (reason === "client_gone") return "client_gone";
-    const response = ownError(exchange.provider, OUT_OF_TIME.has(reason) ? 504 : 502, reason, detail);
+    const status = reason === "request_too_large" ? 413 : OUT_OF_TIME.has(reason) ? 504 : 502;
+    const response = ownError(exchange.provider, status, reason, detail);
     return { response: dated(response, ports.clock.wallMs()), error: reason };
   }
   const headers = endToEndHeaders(answer.headers);

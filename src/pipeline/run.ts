@@ -1,8 +1,10 @@
+import { BodyTooLarge } from "../core/body-too-large.ts";
 import { BodyCut, type Delivery, type ForwardFailure, type Identified, type Received, type RequestFacts } from "../core/exchange.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { REQUEST_INSPECT_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Rule } from "../core/rule.ts";
+import { accessOf, type RefusedAccess } from "./access.ts";
 import { type Admitted, admit } from "./admit.ts";
 import { type Answer, type Attempted, attempt, attempted, limitOf, reread } from "./attempt.ts";
 import { needsPlainAnswer, withBodyFaults } from "./body-faults.ts";
@@ -32,9 +34,18 @@ import { wireFaultsOf } from "./wire-faults.ts";
 /** The way of an exchange through all stages. The engine calls it with each request and delivers what it gives. */
 export function createPipeline(ports: Ports): (received: Received) => Promise<Delivery> {
   const { gateway } = ports;
-  const begin = (received: Received) => identify(received, ports.defaultProvider, ports.clock.monotonicMs());
-  if (gateway === undefined) return (received) => answered(begin(received), ports);
-  return (received) => throughGateway(begin(received), gateway, ports);
+  return (received) => {
+    const entered = accessOf(identify(received, ports.defaultProvider, ports.clock.monotonicMs()), ports);
+    if (entered.kind === "refused") return turnedAway(entered, ports);
+    return gateway === undefined ? answered(entered, ports) : throughGateway(entered, gateway, ports);
+  };
+}
+
+/** A page that may read answers may read this one too. */
+async function turnedAway({ exchange, response, error }: RefusedAccess, ports: Ports): Promise<Delivery> {
+  const delivery = delivered(exchange, response, { ...NOTHING_NOTED, error }, ports);
+  const cors = ports.gateway?.cors;
+  return cors === undefined ? delivery : withCors(delivery, exchange, cors);
 }
 
 /** The gateway's own pages, and what browsers want around every answer. */
@@ -78,6 +89,7 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
 }
 
 function mishap(exchange: Identified, error: unknown, notes: Notes, ports: Ports): Delivery {
+  if (error instanceof BodyTooLarge) return ownErrorDelivery(exchange, 413, "request_too_large", error.detail, notes, ports);
   // The rest of an upload never came.
   if (error instanceof BodyCut || exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
   const message = `a mistake in faultproxy itself (${error instanceof Error ? error.name : typeof error}); please report it`;

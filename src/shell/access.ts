@@ -107,27 +107,33 @@ LOOPBACK.addAddress("::1", "ipv6");
 /** A socket that was handed over, perhaps from where this process sees nothing. */
 export const UNKNOWN_ADDRESS = "a socket that was handed over, with an address that the system does not tell";
 
+/** All addresses of a name. */
+type Resolve = (name: string) => Promise<readonly { readonly address: string }[]>;
+
 type Place = { readonly host: string; readonly setting: string };
 
 /** The first address that other machines may reach, for people; undefined: there is none. */
 export async function exposedAddress(
   { host, listen }: Pick<Settings, "host" | "listen">,
   handed: readonly HandedSocket[],
+  resolve: Resolve = (name) => lookup(name, { all: true }),
 ): Promise<string | undefined> {
   const ofHanded = handed.flatMap(({ at }) => (at?.kind === "tcp" ? { host: at.host, setting: "the socket unit, with" } : []));
   const further = listen.flatMap(({ address }) => (address.kind === "tcp" ? { host: address.host, setting: "--listen" } : []));
   const places: readonly Place[] = [...(handed.length === 0 ? [{ host, setting: "--host" }] : ofHanded), ...further];
   for (const place of places) {
-    const reached = await reachedAt(place.host);
-    if (reached !== undefined) return `${place.setting} ${place.host}${reached === place.host ? "" : ` (${reached})`}`;
+    const reached = await reachedAt(place.host, resolve);
+    if (reached === undefined) continue;
+    const shown = place.host.includes(":") ? `[${place.host}]` : place.host;
+    return `${place.setting} ${shown}${reached === place.host ? "" : ` (${reached})`}`;
   }
   return undefined;
 }
 
 /** The address by which other machines reach this host; undefined: none. One that nobody knows cannot be listened on, and is told then. */
-async function reachedAt(host: string): Promise<string | undefined> {
+async function reachedAt(host: string, resolve: Resolve): Promise<string | undefined> {
   if (host.toLowerCase() === "localhost") return undefined;
-  const addresses = isIP(host) === 0 ? await lookup(host, { all: true }).catch(() => []) : [{ address: host }];
+  const addresses = isIP(host) === 0 ? await resolve(host).catch(() => []) : [{ address: host }];
   return addresses.map(({ address }) => address).find((address) => !isLoopback(address));
 }
 
