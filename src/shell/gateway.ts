@@ -6,6 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import type { FaultproxyEvent } from "../core/event.ts";
 import type { Gateway } from "../core/gateway.ts";
 import type { StateStore, StoreEvent } from "../core/state-store.ts";
+import { visibleAscii } from "../pipeline/helpers/caller.ts";
 import { DEGRADED_SIGNAL } from "../policy/degraded-answer.ts";
 import { estimateInputTokens } from "../policy/estimate.ts";
 import { type LimitOverride, type LimitSettings, limitsOf } from "../policy/limits-of.ts";
@@ -164,10 +165,12 @@ function limitSettings(settings: Settings): LimitSettings {
   return { requestsPerMinute, tokensPerMinute, requestsPerDay, tokensPerDay, onStoreLoss, overrides };
 }
 
+/** Names are compared in the form in which requests have them. */
 function overrideOf({ provider, model, key, user, ...numbers }: LimitOverrideSetting): LimitOverride {
   if (key !== undefined) return { ...numbers, scope: "key", member: key === "*" || HASH.test(key) ? key : keyHash(key) };
   if (provider !== undefined) return { ...numbers, scope: "provider", member: provider };
-  return model === undefined ? { ...numbers, scope: "user", member: user ?? "*" } : { ...numbers, scope: "model", member: model };
+  if (model !== undefined) return { ...numbers, scope: "model", member: visibleAscii(model) };
+  return { ...numbers, scope: "user", member: visibleAscii(user ?? "*") };
 }
 
 /** Keys come with every request, and few of them are different. */

@@ -48,10 +48,11 @@ export function createMetrics(): Metrics {
   const retries: Counter = new Map();
   const transitions: Counter = new Map();
 
-  const seriesOf = ({ provider, kind, status, dialect, model, gateway }: ExchangeEvent): Series => {
+  const seriesOf = ({ provider, kind, status, dialect, model, gateway, error }: ExchangeEvent): Series => {
     const asked = models(model ?? "unknown");
     const answered = models(gateway?.answeredModel ?? "unknown");
-    const failure = gateway?.failure ?? "";
+    // Our own refusals are errors too.
+    const failure = gateway?.failure ?? error ?? "";
     const key = `${provider} ${kind} ${status} ${dialect} ${gateway === undefined} ${asked} ${answered} ${failure}`;
     const known = series.get(key);
     if (known !== undefined) return known;
@@ -258,14 +259,25 @@ function gauge(name: string, help: string, values: readonly (readonly [key: stri
   return [...head(name, help, "gauge"), ...values.map(([key, value]) => line(name, key, value))];
 }
 
+/** Series that differ in what these labels do not tell are one. */
+function together(all: readonly (readonly [labels: Readonly<Record<string, string>>, of: Distribution])[]): Map<string, Distribution> {
+  const merged = new Map<string, Distribution>();
+  for (const [labels, of] of all) {
+    if (of.count === 0) continue;
+    const key = labelText(labels);
+    const { bounds, counts, sum, count } = merged.get(key) ?? distribution(of.bounds);
+    const added = counts.map((below, index) => below + (of.counts[index] ?? 0));
+    merged.set(key, { bounds, counts: added, sum: sum + of.sum, count: count + of.count });
+  }
+  return merged;
+}
+
 function histogram(
   name: string,
   help: string,
   all: readonly (readonly [labels: Readonly<Record<string, string>>, of: Distribution])[],
 ): readonly string[] {
-  const lines = all.flatMap(([labels, { bounds, counts, sum, count }]) => {
-    if (count === 0) return [];
-    const key = labelText(labels);
+  const lines = [...together(all)].flatMap(([key, { bounds, counts, sum, count }]) => {
     let below = 0;
     return [
       ...bounds.map((bound, index) => {

@@ -4,7 +4,8 @@ import { parseObject } from "../../dialects/shared.ts";
 import { bodyOf } from "./repeatable-body.ts";
 
 const REWRITTEN: ReadonlySet<string> = new Set(["content-length"]);
-const ADDED = '"stream_options":{"include_usage":true}';
+const ADDED = new TextEncoder().encode(',"stream_options":{"include_usage":true}');
+const CLOSING_BRACE = 0x7d;
 
 /**
  * The same request, asked for its usage too; undefined where that is not needed or cannot be done. Only Chat Completions streams tell none
@@ -13,12 +14,11 @@ const ADDED = '"stream_options":{"include_usage":true}';
 export function askedForUsage(exchange: Identified, facts: RequestFacts, body: Uint8Array | undefined): Identified | undefined {
   if (exchange.dialect !== "chat" || !facts.stream || facts.usageInStream || body === undefined) return undefined;
   if ((headerValue(exchange.headers, "content-encoding") ?? "identity") !== "identity") return undefined;
-  const text = new TextDecoder().decode(body);
-  const json = parseObject(text);
+  const json = parseObject(new TextDecoder().decode(body));
   // Somebody who sets options of streams means them.
   if (json === undefined || "stream_options" in json) return undefined;
-  const end = text.lastIndexOf("}");
-  const bytes = new TextEncoder().encode(`${text.slice(0, end)},${ADDED}${text.slice(end)}`);
+  const end = body.lastIndexOf(CLOSING_BRACE);
+  const bytes = Buffer.concat([body.subarray(0, end), ADDED, body.subarray(end)]);
   return {
     ...exchange,
     headers: [...withoutHeaders(exchange.headers, REWRITTEN), ["Content-Length", String(bytes.length)]],

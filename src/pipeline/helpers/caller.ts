@@ -14,13 +14,36 @@ export function callerOf(exchange: Identified, facts: RequestFacts, gateway: Gat
     provider: exchange.provider,
     model: facts.model === undefined ? undefined : named(facts.model),
     key: secret === undefined ? undefined : gateway.hashOf(secret),
-    user: named(headerValue(exchange.headers, gateway.userHeader) ?? facts.user ?? "") || undefined,
+    user: userOf(exchange, facts, gateway),
   };
+}
+
+/** An empty field names nobody. */
+function userOf({ headers }: Identified, facts: RequestFacts, { userHeader }: Gateway): string | undefined {
+  const inField = headerValue(headers, userHeader) ?? "";
+  if (inField !== "") return cut(escaped(inField, "latin1"));
+  return facts.user === undefined ? undefined : named(facts.user);
 }
 
 /** A name from the wire as it can stand in a header field (RFC 9110 section 5.5) or a label. */
 export function named(text: string): string {
-  return text.slice(0, NAME_CHARACTERS_MAX).replace(/[^!-~]/g, "?");
+  return cut(visibleAscii(text));
+}
+
+/** Other characters as the bytes of their UTF-8, with a percent sign before each: two names stay two. */
+export function visibleAscii(text: string): string {
+  return escaped(text, "utf8");
+}
+
+/** Fields are bytes, one a character (RFC 9110 section 5.5); JSON is text. */
+function escaped(text: string, encoding: "latin1" | "utf8"): string {
+  if (/^[!-~]*$/.test(text)) return text;
+  const percent = (byte: number) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  return text.replace(/[^!-~]+/g, (others) => Array.from(Buffer.from(others, encoding), percent).join(""));
+}
+
+function cut(name: string): string {
+  return name.slice(0, NAME_CHARACTERS_MAX);
 }
 
 const PLACES = ["x-faultproxy-key", "authorization", "x-api-key", "x-goog-api-key", "api-key"] as const;

@@ -14,5 +14,13 @@ export function withTokens(response: OpenResponse, { caller, usage, answeredMode
     fields.push(["X-LLM-Output-Tokens", String(outputTokens)]);
     fields.push(["X-LLM-Total-Tokens", String(inputTokens + outputTokens)]);
   }
-  return { ...response, headers: [...response.headers, ...fields] };
+  // A target may be such a gateway too.
+  const others = response.headers.some(isTold) ? response.headers.filter((field) => !isTold(field)) : response.headers;
+  return { ...response, headers: [...others, ...fields] };
 }
+
+function isTold([name]: HeaderField): boolean {
+  return (name[0] === "X" || name[0] === "x") && TOLD.test(name);
+}
+
+const TOLD = /^x-llm-(?:provider|model|(?:input|output|total)-tokens)$/i;
