@@ -47,7 +47,7 @@ const WAITING_MAX = 20_000;
 const BATCH_MAX = 500;
 
 /** At load, rows of so long a time are written together. The first after a pause is written at once. */
-const BATCH_MS = 10;
+const BATCH_MS = 25;
 
 /** Between tries while writing fails. */
 const RETRY_MS_MIN = 1_000;
@@ -74,9 +74,8 @@ export function createBatches(name: string, sink: Sink, clock: Clock, warn: (tex
       isScheduled = false;
       if (!closing.signal.aborted) writeAndGoOn();
     };
-    if (trouble !== undefined) void clock.sleep(trouble.retryMs, closing.signal).then(() => setImmediate(run));
-    else if (clock.monotonicMs() - writtenAtMs > BATCH_MS) setImmediate(run);
-    else setTimeout(run, BATCH_MS);
+    if (trouble === undefined && clock.monotonicMs() - writtenAtMs > BATCH_MS) setImmediate(run);
+    else void clock.sleep(trouble?.retryMs ?? BATCH_MS, closing.signal).then(() => setImmediate(run));
   }
 
   function writeAndGoOn(): void {

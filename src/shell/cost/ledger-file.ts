@@ -94,8 +94,7 @@ function makeTables(database: Database, path: string): void {
     .transaction(() => {
       const version = numberOf(database, "user_version");
       if (version !== 0) return;
-      const { count } = database.query<{ count: number }, []>("SELECT count(*) AS count FROM sqlite_schema").get() ?? { count: 0 };
-      if (count > 0) throw noLedger(path);
+      if (askedOnce(database, "SELECT name FROM sqlite_schema LIMIT 1") !== null) throw noLedger(path);
       database.run(`CREATE TABLE exchange (\n  id INTEGER PRIMARY KEY,\n  ${COLUMN_DEFINITIONS}\n)`);
       database.run("CREATE INDEX exchange_time ON exchange (time_ms)");
       database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
@@ -105,8 +104,17 @@ function makeTables(database: Database, path: string): void {
 }
 
 function numberOf(database: Database, pragma: "application_id" | "user_version"): number {
-  const row = database.query<Record<string, number>, []>(`PRAGMA ${pragma}`).get();
-  return row?.[pragma] ?? 0;
+  return askedOnce<Record<string, number>>(database, `PRAGMA ${pragma}`)?.[pragma] ?? 0;
+}
+
+/** A statement that lives on would keep the file open behind the end of its connection. */
+function askedOnce<Row>(database: Database, sql: string): Row | null {
+  const statement = database.prepare<Row, []>(sql);
+  try {
+    return statement.get();
+  } finally {
+    statement.finalize();
+  }
 }
 
 /** What an error of SQLite or of the file system means for whoever runs the program. */

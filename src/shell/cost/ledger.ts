@@ -68,7 +68,7 @@ function sqliteSink(path: string, clock: Clock): SqliteSink {
     const now = clock.monotonicMs();
     if (opened !== undefined && now - lookedAtMs > LOOK_MS) {
       lookedAtMs = now;
-      if (inodeOf(path) !== opened.inode) close();
+      if (inodeOf(path) !== opened.inode) leaveMoved(opened.database);
     }
     if (opened !== undefined) return opened;
     const database = openLedgerFile(path);
@@ -86,9 +86,22 @@ function sqliteSink(path: string, clock: Clock): SqliteSink {
     return opened;
   }
 
+  /** SQLite would leave behind what is still in the write-ahead log, for no file that there is. */
+  function leaveMoved(database: Database): void {
+    try {
+      database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // It was taken away altogether, or its disk was.
+    }
+    close();
+  }
+
   function close(): void {
-    opened?.database.close();
+    if (opened === undefined) return;
+    const { database, ...statements } = opened;
     opened = undefined;
+    for (const statement of Object.values(statements)) if (typeof statement !== "bigint") statement.finalize();
+    database.close();
   }
 
   return {
