@@ -17,6 +17,8 @@ export type WithBodyFaults = {
   readonly skipped: () => readonly Skipped[];
 };
 
+const nothingSkipped = (): readonly Skipped[] => [];
+
 /** Must the target answer without content coding, because a fault looks at what the bytes say? */
 export function needsPlainAnswer(faults: readonly Planned[]): boolean {
   return faults.some(({ fault }) => fault.acts === "body" && fault.over !== "chunks");
@@ -24,6 +26,7 @@ export function needsPlainAnswer(faults: readonly Planned[]): boolean {
 
 /** Puts the planned body faults around the answer's body: first those over frames, then those over whatever came out. */
 export function withBodyFaults(response: OpenResponse, faults: readonly Planned[], exchange: Identified, ports: Ports): WithBodyFaults {
+  if (faults.length === 0) return { response, skipped: nothingSkipped };
   const impossible: Skipped[] = [];
   const waiting: (() => readonly Skipped[])[] = [];
   let { body, headers } = response;

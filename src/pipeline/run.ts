@@ -1,5 +1,5 @@
 import { BodyTooLarge } from "../core/body-too-large.ts";
-import { BodyCut, type Delivery, type ForwardFailure, type Identified, type Received, type RequestFacts } from "../core/exchange.ts";
+import { BodyCut, type Delivery, type ForwardFailure, type Identified, type Received } from "../core/exchange.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { REQUEST_INSPECT_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
@@ -16,7 +16,7 @@ import { Facts } from "./helpers/facts.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { ownFieldsOf } from "./helpers/own-fields.ts";
 import { NO_FACTS } from "./helpers/read-facts.ts";
-import { repeatableBody } from "./helpers/repeatable-body.ts";
+import { repeatableBody, withBody } from "./helpers/repeatable-body.ts";
 import { TEST_MODES, testModeFault } from "./helpers/test-mode.ts";
 import { withTokens } from "./helpers/told-tokens.ts";
 import { asksForWebSocket } from "./helpers/websocket.ts";
@@ -96,6 +96,7 @@ function mishap(exchange: Identified, error: unknown, notes: Notes, ports: Ports
   return ownErrorDelivery(exchange, 500, "internal_error", message, notes, ports);
 }
 
+const NO_PLAN: readonly PlannedFault[] = [];
 const NOTHING_DECIDED: Pick<Decided, "planned" | "decisions"> = { planned: [], decisions: [] };
 
 /** An inference request through limits, circuit and retries. */
@@ -108,7 +109,7 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
   }
   const bytes = await received.body.whole(REQUEST_INSPECT_BYTES_MAX);
   const isRepeatable = bytes !== undefined && bytes.length <= gateway.retry.bodyBytesMax;
-  const exchange = isRepeatable ? { ...own.exchange, body: repeatableBody(own.exchange.body, bytes) } : own.exchange;
+  const exchange = isRepeatable ? withBody(own.exchange, repeatableBody(own.exchange.body, bytes)) : own.exchange;
   const facts = new Facts(exchange, ports);
   const known = await facts.get();
   const admitted = await admit(exchange, known, bytes?.length ?? exchange.body.lengthBytes ?? 0, gateway, ports);
@@ -156,18 +157,22 @@ async function performed({ exchange, decided, facts, way, end }: Performing, por
   const adaptation = adaptationOf(exchange, ports);
   const side = adaptation === undefined ? undefined : await targetSide(exchange, adaptation, facts, ports);
   const known = await facts.get();
-  const faults = decided.planned.filter(({ rule }) => rule.side === "client").map((plan) => plannedOf(plan, exchange, known, ports));
-  const upstream = decided.planned.filter(({ rule }) => rule.side === "upstream");
+  // Most requests through the gateway meet no fault.
+  const { planned, decisions } = decided;
+  const faults = planned.filter(({ rule }) => rule.side === "client").map((plan) => plannedOf(plan, exchange, known, ports));
+  const upstream = planned.length === faults.length ? NO_PLAN : planned.filter(({ rule }) => rule.side === "upstream");
+  const met = decisions.length === 0 ? NOTHING_NOTED.faults : decisions.filter(({ injected }) => injected).map(({ rule }) => rule.fault);
   const notes: Notes = {
-    ...NOTHING_NOTED,
     model: known.model,
-    faults: decided.decisions.filter(({ injected }) => injected).map(({ rule }) => rule.fault),
-    ...(end === undefined ? {} : { end }),
+    faults: met,
+    skipped: NOTHING_NOTED.skipped,
+    error: undefined,
+    ...(end === undefined ? undefined : { end }),
   };
   const performing = { clock: ports.clock, gone: exchange.clientGone };
-  const before = await performBefore(actionsBefore(faults), ports.clock, exchange.clientGone);
+  const before = faults.length === 0 ? undefined : await performBefore(actionsBefore(faults), ports.clock, exchange.clientGone);
   let outcome: Attempted;
-  let skippedThere: Notes["skipped"] = () => [];
+  let skippedThere = NOTHING_NOTED.skipped;
   switch (before?.kind) {
     case "hang":
     case "reset":
@@ -195,6 +200,7 @@ async function performed({ exchange, decided, facts, way, end }: Performing, por
     }
   }
   if (exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
+  if (faults.length === 0) return delivered(exchange, outcome.response, { ...notes, skipped: skippedThere, error: outcome.error }, ports);
   const seen = withBodyFaults(outcome.response, faults, exchange, ports);
   const onClient = wireFaultsOf(faults, "client", performing);
   const skipped = () => [...skippedThere(), ...seen.skipped(), ...(onClient?.skipped() ?? [])];
@@ -259,7 +265,8 @@ function budgetOf({ untilMonotonicMs }: Pick<GovernedWay, "untilMonotonicMs">, p
 async function askOnce(asking: Asking, attemptNumber: number, ports: Ports): Promise<AskedWithFaults> {
   const { exchange, side, facts, upstream, way } = asking;
   const target = side ?? { exchange, facts };
-  const known: RequestFacts = upstream.length === 0 ? NO_FACTS : await target.facts.get();
+  if (upstream.length === 0) return askPlainly(asking, target, ports);
+  const known = await target.facts.get();
   const faults = upstream.map((plan) => plannedOf(plan, target.exchange, known, ports, attemptNumber));
   const performing = { clock: ports.clock, gone: exchange.clientGone };
   const budgetMs = way === undefined ? undefined : budgetOf(way, ports);
@@ -292,6 +299,19 @@ async function askOnce(asking: Asking, attemptNumber: number, ports: Ports): Pro
   const worked = withBodyFaults(outcome.response, faults, target.exchange, ports);
   const skipped = () => [...worked.skipped(), ...(onTarget?.skipped() ?? [])];
   return { response: worked.response, error: outcome.error, forward, skipped };
+}
+
+/** Without a fault on its way, as almost always. */
+async function askPlainly(
+  { exchange, plain, way }: Asking,
+  target: Pick<TargetSide, "exchange" | "facts">,
+  ports: Ports,
+): Promise<AskedWithFaults> {
+  const budgetMs = way === undefined ? undefined : budgetOf(way, ports);
+  const answer = await attempt(target.exchange, plain, target.facts, ports, budgetMs);
+  const outcome = attempted(exchange, answer, ports);
+  if (outcome === "client_gone") return "client_gone";
+  return { response: outcome.response, error: outcome.error, forward: "kind" in answer ? answer : undefined };
 }
 
 const GONE: ForwardFailure = { kind: "failure", reason: "client_gone", detail: "the client has gone" };

@@ -18,6 +18,7 @@ export function wireFaultsOf(
   side: Rule["side"],
   performing: { readonly clock: Clock; readonly gone: Gone },
 ): WireFaults | undefined {
+  if (faults.length === 0) return undefined;
   const group = faults
     .flatMap(({ rule, fault, context }) => (fault.acts === "wire" && rule.side === side ? [{ fault, context }] : []))
     .toSorted((one, other) => Number(other.fault.terminal) - Number(one.fault.terminal));
