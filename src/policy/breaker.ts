@@ -32,6 +32,17 @@ export type Phase =
 
 export type Transition = { readonly from: CircuitState; readonly to: CircuitState; readonly reason: string };
 
+/** Why a circuit moved, for people. */
+export const REASONS = {
+  cooldownOver: "the cooldown is over",
+  probeSucceeded: "the probe succeeded",
+  probeFailed: "the probe failed",
+  opened: "opened by hand",
+  reset: "reset by hand",
+  failures: (count: number, { windowMs }: BreakerSettings) =>
+    `${count} ${count === 1 ? "failure" : "failures"} within ${windowMs / 1000} s`,
+} as const;
+
 export type Step = { readonly circuit: Circuit; readonly transition: Transition | undefined };
 
 export type Admission = Step &
@@ -51,7 +62,7 @@ export function admit(circuit: Circuit, nowMs: number): Admission {
   const probing: Phase = { kind: "half_open", untilMs: phase.untilMs, probeUntilMs: nowMs + PROBE_MS_MAX };
   return {
     circuit: { ...circuit, generation: circuit.generation + 1, phase: probing },
-    transition: phase.kind === "open" ? { from: "open", to: "half_open", reason: "the cooldown is over" } : undefined,
+    transition: phase.kind === "open" ? { from: "open", to: "half_open", reason: REASONS.cooldownOver } : undefined,
     kind: "pass",
     isProbe: true,
   };
@@ -125,7 +136,7 @@ function settleProbe(
     case "neutral":
       return unchanged(freed(circuit, phase));
     case "success":
-      return moved(circuit, closedCircuit(circuit.generation + 1), "the probe succeeded");
+      return moved(circuit, closedCircuit(circuit.generation + 1), REASONS.probeSucceeded);
     case "failure":
       return reopened(circuit, nowMs, settings);
     case "global_rate_limit": {
@@ -142,13 +153,12 @@ function freed(circuit: Circuit, phase: Extract<Phase, { kind: "half_open" }>): 
 function failed(circuit: Circuit, nowMs: number, settings: BreakerSettings): Step {
   const failuresMs = withFailure(circuit, nowMs, settings);
   if (failuresMs.length < settings.failureThreshold) return unchanged({ ...circuit, failuresMs });
-  const reason = `${failuresMs.length} ${failuresMs.length === 1 ? "failure" : "failures"} within ${settings.windowMs / 1000} s`;
-  return moved(circuit, opened({ ...circuit, failuresMs }, nowMs, settings), reason);
+  return moved(circuit, opened({ ...circuit, failuresMs }, nowMs, settings), REASONS.failures(failuresMs.length, settings));
 }
 
 function reopened(circuit: Circuit, nowMs: number, settings: BreakerSettings): Step {
   const failuresMs = withFailure(circuit, nowMs, settings);
-  return moved(circuit, opened({ ...circuit, failuresMs }, nowMs, settings), "the probe failed");
+  return moved(circuit, opened({ ...circuit, failuresMs }, nowMs, settings), REASONS.probeFailed);
 }
 
 function withFailure(circuit: Circuit, nowMs: number, settings: BreakerSettings): readonly number[] {
@@ -176,12 +186,12 @@ function isEscalated({ rateLimited }: Circuit, { escalationMs }: BreakerSettings
 
 /** Forgets everything but that earlier results do not count. */
 export function reset(circuit: Circuit): Step {
-  return moved(circuit, closedCircuit(circuit.generation + 1), "reset by hand");
+  return moved(circuit, closedCircuit(circuit.generation + 1), REASONS.reset);
 }
 
 /** For a whole cooldown from now, whatever it was. */
 export function open(circuit: Circuit, nowMs: number, settings: BreakerSettings): Step {
-  return moved(circuit, opened(circuit, nowMs, settings), "opened by hand");
+  return moved(circuit, opened(circuit, nowMs, settings), REASONS.opened);
 }
 
 function unchanged(circuit: Circuit): Step {

@@ -116,8 +116,11 @@ export function createMemoryBreakers(setup: BreakersSetup): MemoryBreakers {
         if (circuit.phase.kind !== "closed") table.put(key, closedCircuit(circuit.generation + 1));
         return;
       }
-      const untilMs = monotonicMs() + openForMs;
-      if (circuit.phase.kind === "open" && Math.abs(circuit.phase.untilMs - untilMs) < LEARNT_MS_APART) return;
+      const nowMs = monotonicMs();
+      const isKnown =
+        circuit.phase.kind !== "closed" && Math.abs(Math.max(nowMs, circuit.phase.untilMs) - nowMs - openForMs) < LEARNT_MS_APART;
+      if (isKnown) return;
+      const untilMs = nowMs + openForMs;
       table.put(key, { ...circuit, generation: circuit.generation + 1, phase: { kind: "open", untilMs } });
     },
 
