@@ -54,11 +54,11 @@ export async function inspect(
     };
   }
   if (!/json/i.test(headerValue(headers, "content-type") ?? "")) return succeeded(response, governed);
-  const { answer, text } = await read(response, FRAME_BYTES_MAX, ports);
+  const { answer, text } = await read(response, exchange, FRAME_BYTES_MAX, ports);
   if (answer === undefined) return cut(exchange, ports);
   const json = text === undefined || !(mayHoldUsage(text) || text.includes('"error"')) ? undefined : parseObject(text);
   if (json === undefined || text === undefined) return succeeded(answer, governed);
-  const failure = failureInAnswer(exchange.provider, headers, text, ports.clock.wallMs());
+  const failure = text.includes('"error"') ? failureInAnswer(exchange.provider, headers, text, ports.clock.wallMs()) : undefined;
   if (failure !== undefined) return { response: answer, failure };
   const { observed } = governed;
   observed.usage = exchange.dialect === undefined ? usageOfUnknown(json, undefined) : DIALECTS[exchange.dialect].usage(json, undefined);
@@ -82,10 +82,10 @@ function cut({ provider }: Identified, ports: Ports): Inspected {
   };
 }
 
-async function failed(response: OpenResponse, { provider }: Identified, ports: Ports): Promise<Inspected> {
+async function failed(response: OpenResponse, exchange: Identified, ports: Ports): Promise<Inspected> {
   const { status, headers } = response;
-  const { answer, text } = await read(response, ERROR_BYTES_MAX, ports);
-  const failure = failureOfAnswer(provider, { status, headers, body: text ?? "" }, ports.clock.wallMs());
+  const { answer, text } = await read(response, exchange, ERROR_BYTES_MAX, ports);
+  const failure = failureOfAnswer(exchange.provider, { status, headers, body: text ?? "" }, ports.clock.wallMs());
   return { response: answer ?? { ...response, body: null, headers: withoutHeaders(headers, FRAMING) }, failure };
 }
 
@@ -94,11 +94,12 @@ const FRAMING: ReadonlySet<string> = new Set(["content-length", "content-encodin
 /** The answer, of which as much has been read as there is; `text` where that is all of it. No answer where it was cut. */
 async function read(
   response: OpenResponse,
+  { clientGone }: Identified,
   bytesMax: number,
   ports: Ports,
 ): Promise<{ readonly answer: OpenResponse | undefined; readonly text: string | undefined }> {
   try {
-    const found = await peeked(response.body, bytesMax);
+    const found = await peeked(response.body, bytesMax, clientGone);
     if (found.kind === "larger") return { answer: { ...response, body: found.body }, text: undefined };
     const coding = headerValue(response.headers, "content-encoding") ?? "identity";
     const plain = coding === "identity" ? found.bytes : ports.withoutContentCoding(found.bytes, coding, bytesMax);
