@@ -61,11 +61,16 @@ export function admit(circuit: Circuit, nowMs: number): Admission {
   if (!isDue(circuit, nowMs)) return { circuit, transition: undefined, kind: "refused", retryAfterMs: waitMs(phase, nowMs) };
   const probing: Phase = { kind: "half_open", untilMs: phase.untilMs, probeUntilMs: nowMs + PROBE_MS_MAX };
   return {
-    circuit: { ...circuit, generation: circuit.generation + 1, phase: probing },
+    circuit: { ...circuit, generation: laterGeneration(circuit), phase: probing },
     transition: phase.kind === "open" ? { from: "open", to: "half_open", reason: REASONS.cooldownOver } : undefined,
     kind: "pass",
     isProbe: true,
   };
+}
+
+/** The one after a probe's is kept for its success: `ticketAfter` gives it away before anybody knows whether the result came too late. */
+export function laterGeneration({ generation, phase }: Circuit): number {
+  return generation + (phase.kind === "half_open" ? 2 : 1);
 }
 
 /** Would the next request be a probe? */
@@ -170,7 +175,7 @@ function recentFailures({ failuresMs }: Circuit, nowMs: number, { windowMs }: Br
 }
 
 function opened(circuit: Circuit, nowMs: number, { cooldownMs }: BreakerSettings): Circuit {
-  return { ...circuit, generation: circuit.generation + 1, phase: { kind: "open", untilMs: nowMs + cooldownMs } };
+  return { ...circuit, generation: laterGeneration(circuit), phase: { kind: "open", untilMs: nowMs + cooldownMs } };
 }
 
 /** Longer than a window without one, and it is no longer the same spell. */
@@ -186,7 +191,7 @@ function isEscalated({ rateLimited }: Circuit, { escalationMs }: BreakerSettings
 
 /** Forgets everything but that earlier results do not count. */
 export function reset(circuit: Circuit): Step {
-  return moved(circuit, closedCircuit(circuit.generation + 1), REASONS.reset);
+  return moved(circuit, closedCircuit(laterGeneration(circuit)), REASONS.reset);
 }
 
 /** For a whole cooldown from now, whatever it was. */

@@ -41,7 +41,7 @@ export function createCircuitTable(circuitsMax: number): CircuitTable {
   const cooling = perProvider(() => createLinkedList<Entry>());
   const groups = { quiet: createLinkedList<Entry>(), closed: createLinkedList<Entry>(), tripped: createLinkedList<Entry>() };
   let size = 0;
-  /** Of circuits that are not there; above those that were given up, so that late results do not count for a new one. */
+  /** Of circuits that are not there; above those that were given up, so that late results do not count for a new one, nor what a late probe's success leads to. */
   let idle = closedCircuit(0);
 
   function takeOut(entry: Entry): void {
@@ -61,7 +61,7 @@ export function createCircuitTable(circuitsMax: number): CircuitTable {
     const entry = groups.quiet.first() ?? groups.closed.first() ?? groups.tripped.first();
     if (entry === undefined) return;
     remove(entry);
-    if (entry.circuit.generation > idle.generation) idle = closedCircuit(entry.circuit.generation + 1);
+    if (entry.circuit.generation > idle.generation) idle = closedCircuit(entry.circuit.generation + 2);
   }
 
   function make(key: BreakerKey, circuit: Circuit, group: Group): Entry {

@@ -5,6 +5,7 @@ import {
   circuitKey,
   closedCircuit,
   isQuiet,
+  laterGeneration,
   open,
   reset,
   type Step,
@@ -112,8 +113,9 @@ export function createMemoryBreakers(setup: BreakersSetup): MemoryBreakers {
     learn(asked, openForMs) {
       const key = circuitKey(asked);
       const circuit = table.find(key);
+      const generation = laterGeneration(circuit);
       if (openForMs === undefined) {
-        if (circuit.phase.kind !== "closed") table.put(key, closedCircuit(circuit.generation + 1));
+        if (circuit.phase.kind !== "closed") table.put(key, closedCircuit(generation));
         return;
       }
       const nowMs = monotonicMs();
@@ -121,7 +123,7 @@ export function createMemoryBreakers(setup: BreakersSetup): MemoryBreakers {
         circuit.phase.kind !== "closed" && Math.abs(Math.max(nowMs, circuit.phase.untilMs) - nowMs - openForMs) < LEARNT_MS_APART;
       if (isKnown) return;
       const untilMs = nowMs + openForMs;
-      table.put(key, { ...circuit, generation: circuit.generation + 1, phase: { kind: "open", untilMs } });
+      table.put(key, { ...circuit, generation, phase: { kind: "open", untilMs } });
     },
 
     generationOf: (key) => table.find(circuitKey(key)).generation,

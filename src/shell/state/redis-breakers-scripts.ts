@@ -30,6 +30,7 @@ local function read(key)
     last = tonumber(found[6] or -1),
   }
 end
+local function later(c) return c.generation + (c.phase == 'half_open' and 2 or 1) end
 `;
 
 /** A circuit that has ever moved is remembered for a day after its last step: longer than any request that has a ticket of it. */
@@ -80,9 +81,9 @@ if c.phase == 'closed' then
 end
 if (c.phase == 'open' and now >= c.till) or (c.phase == 'half_open' and now >= c.probe) then
   local ends = int(now + ${PROBE_MS_MAX})
-  redis.call('HSET', KEYS[1], 'generation', int(c.generation + 1), 'phase', 'half_open', 'probe', ends, 'claim', ARGV[3])
+  redis.call('HSET', KEYS[1], 'generation', int(later(c)), 'phase', 'half_open', 'probe', ends, 'claim', ARGV[3])
   redis.call('PEXPIRE', KEYS[1], ${REMEMBERED_MS + PROBE_MS_MAX})
-  return { 1, 1, c.generation + 1, 0, 0, c.phase == 'open' and 1 or 0, spell }
+  return { 1, 1, later(c), 0, 0, c.phase == 'open' and 1 or 0, spell }
 end
 if c.phase == 'open' then return { 0, 0, c.generation, c.till - now, c.till - now, 0, spell } end
 return { 0, 0, c.generation, math.min(${PROBE_RETRY_AFTER_MS}, c.probe - now), 0, 0, spell }`,
@@ -152,7 +153,7 @@ redis.call('PEXPIRE', KEYS[2], int(window + ${SLACK_MS}))
 list(KEYS[4], now, ARGV[12])
 local failures = redis.call('ZCARD', KEYS[2])
 if c.phase == 'closed' and failures < threshold then return { 0, failures } end
-redis.call('HSET', KEYS[1], 'generation', int(c.generation + 1), 'phase', 'open', 'until', int(now + cooldown))
+redis.call('HSET', KEYS[1], 'generation', int(later(c)), 'phase', 'open', 'until', int(now + cooldown))
 redis.call('HDEL', KEYS[1], 'probe', 'claim')
 redis.call('PEXPIRE', KEYS[1], int(cooldown + ${REMEMBERED_MS}))
 cool(KEYS[3], now, ARGV[11], cooldown)
@@ -169,7 +170,7 @@ local c = read(KEYS[1])
 local failures = redis.call('ZCOUNT', KEYS[2], '(' .. int(now - window), '+inf')
 if c.phase == 'closed' and failures == 0 and (c.since < 0 or now - c.last > window) then return false end
 redis.call('HDEL', KEYS[1], 'phase', 'until', 'probe', 'claim', 'since', 'last')
-redis.call('HSET', KEYS[1], 'generation', int(c.generation + 1))
+redis.call('HSET', KEYS[1], 'generation', int(later(c)))
 redis.call('PEXPIRE', KEYS[1], ${REMEMBERED_MS})
 redis.call('DEL', KEYS[2])
 if ARGV[3] ~= '' then redis.call('ZREM', KEYS[3], ARGV[3]) end
@@ -184,7 +185,7 @@ export const OPEN: Script = {
 local now = clock(ARGV[1])
 local cooldown = tonumber(ARGV[2])
 local c = read(KEYS[1])
-redis.call('HSET', KEYS[1], 'generation', int(c.generation + 1), 'phase', 'open', 'until', int(now + cooldown))
+redis.call('HSET', KEYS[1], 'generation', int(later(c)), 'phase', 'open', 'until', int(now + cooldown))
 redis.call('HDEL', KEYS[1], 'probe', 'claim')
 redis.call('PEXPIRE', KEYS[1], int(cooldown + ${REMEMBERED_MS}))
 cool(KEYS[2], now, ARGV[3], cooldown)
