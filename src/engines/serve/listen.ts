@@ -46,9 +46,16 @@ const REST_MS_MAX = 5_000;
 async function answer(request: Request, options: ListenOptions): Promise<Response> {
   const received = receive(request, options);
   if (received instanceof Response) return received;
-  const delivery = await options.handle(received);
+  const delivery = closing(await options.handle(received), options);
   const ready = () => (options.certificate === undefined ? undefined : Promise.race([received.body.rest(), Bun.sleep(REST_MS_MAX)]));
   return perform(delivery, request.signal, ready);
+}
+
+/** Of a body that is too large the rest is not read: Bun would throw it away for as long as it comes. */
+function closing(delivery: Delivery, { certificate }: ListenOptions): Delivery {
+  // HTTP/2 knows no such field.
+  if (delivery.kind !== "response" || delivery.response.status !== 413 || certificate !== undefined) return delivery;
+  return { ...delivery, response: { ...delivery.response, headers: [...delivery.response.headers, ["connection", "close"]] } };
 }
 
 type ServeReceived = Received & { readonly body: ServeBody };
