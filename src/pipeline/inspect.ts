@@ -9,6 +9,7 @@ import { DIALECTS } from "../dialects/index.ts";
 import { parseObject } from "../dialects/shared.ts";
 import { answeredModel, mayHoldUsage, usageOfUnknown } from "../dialects/usage.ts";
 import { failureInAnswer, failureOfAnswer } from "../policy/classify.ts";
+import { WHOLE } from "../stream/whole.ts";
 import { chunksOf } from "./helpers/bodies.ts";
 import { dated } from "./helpers/dated.ts";
 import { type Governed, outcomeOf } from "./helpers/governed.ts";
@@ -45,7 +46,7 @@ export async function inspect(
   if (status >= 400) return failed(response, exchange, ports);
   if (body === null || response.tunnel !== undefined) return succeeded(response, governed);
   const framing = streamFraming(response, exchange);
-  if (framing !== undefined && exchange.dialect !== undefined) {
+  if (framing !== undefined && framing !== WHOLE && exchange.dialect !== undefined) {
     const watch = watchOf(headers, DIALECTS[exchange.dialect], exchange, addedUsage, governed, ports);
     const stream = watchedStream(chunksOf(body), framing, watch, addedUsage);
     return {
