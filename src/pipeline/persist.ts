@@ -61,6 +61,11 @@ export async function persist({ exchange, governed, circuit, ...doing }: Persist
     const asked = await doing.ask(attempt);
     if (asked === "client_gone" || asked === "hang") return asked;
     const { response, failure, error = asked.error } = await meaningOf(asked, doing.inspect);
+    // What a call that nobody waits for came to says nothing of the target.
+    if (exchange.clientGone.aborted) {
+      discard(response);
+      return "client_gone";
+    }
     if (failure === undefined) {
       // Our own configuration, or the client's patience: neither says anything of the target.
       if (error === undefined) contribute(healed, governed);
@@ -68,7 +73,9 @@ export async function persist({ exchange, governed, circuit, ...doing }: Persist
       return { response, error };
     }
     observed.failure = failure.class;
-    const next = governed.isProbe || !doing.isRepeatable ? undefined : afterFailure(state, failure, gateway.retry, random.next());
+    // One answer is enough to tell whether the circuit can close; a circuit that is only watched changes nothing.
+    const isTrial = governed.isProbe && isEnforced;
+    const next = isTrial || !doing.isRepeatable ? undefined : afterFailure(state, failure, gateway.retry, random.next());
     const left = doing.budgetMs() ?? Number.POSITIVE_INFINITY;
     if (next?.kind === "retry" && next.waitMs < left) {
       state = next.state;

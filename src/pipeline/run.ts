@@ -59,16 +59,20 @@ async function throughGateway(exchange: Identified, gateway: Gateway, ports: Por
   return withCors(await answered(exchange, ports), exchange, cors);
 }
 
-async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
+async function answered(received: Identified, ports: Ports): Promise<Delivery> {
+  const { gateway } = ports;
+  const isWebSocket = asksForWebSocket(received.headers);
+  const isGoverned = gateway !== undefined && received.kind === "inference" && !isWebSocket;
+  // What clients say to a gateway is for no target, whatever it is asked for.
+  const exchange = gateway === undefined || isGoverned ? received : ownFieldsOf(received).exchange;
   try {
-    const isWebSocket = asksForWebSocket(exchange.headers);
     if (isWebSocket && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
       const message = exchange.canUpgrade
         ? "the built-in provider speaks no WebSocket; use HTTP"
         : "WebSocket connections are not passed through by --engine serve; use HTTP, or --engine wire";
       return ownErrorDelivery(exchange, 501, "websocket_unsupported", message, NOTHING_NOTED, ports);
     }
-    if (ports.gateway !== undefined && exchange.kind === "inference" && !isWebSocket) return await governed(exchange, ports.gateway, ports);
+    if (isGoverned) return await governed(exchange, gateway, ports);
     const facts = new Facts(exchange, ports);
     const { mode, added } = ports.rules.get();
     if (mode !== undefined || added.length > 0) {
@@ -80,7 +84,7 @@ async function answered(exchange: Identified, ports: Ports): Promise<Delivery> {
       adaptation === undefined
         ? attempted(exchange, await attempt(exchange, false, facts, ports), ports)
         : await toClient(await targetSide(exchange, adaptation, facts, ports), exchange, ports);
-    if (outcome === "client_gone") return abandoned(exchange, NOTHING_NOTED, ports);
+    if (outcome === "client_gone" || exchange.clientGone.aborted) return abandoned(exchange, NOTHING_NOTED, ports);
     const { response, error } = outcome;
     return delivered(exchange, response, error === undefined ? NOTHING_NOTED : { ...NOTHING_NOTED, error }, ports);
   } catch (error) {
@@ -108,7 +112,8 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
     return ownErrorDelivery(received, 400, "invalid_timeout", message, NOTHING_NOTED, ports);
   }
   const bytes = await received.body.whole(REQUEST_INSPECT_BYTES_MAX);
-  const isRepeatable = bytes !== undefined && bytes.length <= gateway.retry.bodyBytesMax;
+  const { maxTransientRetries, maxRateLimitRetries, bodyBytesMax } = gateway.retry;
+  const isRepeatable = maxTransientRetries + maxRateLimitRetries > 0 && bytes !== undefined && bytes.length <= bodyBytesMax;
   const exchange = isRepeatable ? withBody(own.exchange, repeatableBody(own.exchange.body, bytes)) : own.exchange;
   const facts = new Facts(exchange, ports);
   const known = await facts.get();
@@ -161,7 +166,7 @@ async function performed({ exchange, decided, facts, way, end }: Performing, por
   const { planned, decisions } = decided;
   const faults = planned.filter(({ rule }) => rule.side === "client").map((plan) => plannedOf(plan, exchange, known, ports));
   const upstream = planned.length === faults.length ? NO_PLAN : planned.filter(({ rule }) => rule.side === "upstream");
-  const met = decisions.length === 0 ? NOTHING_NOTED.faults : decisions.filter(({ injected }) => injected).map(({ rule }) => rule.fault);
+  const met = namesOf(decisions);
   const notes: Notes = {
     model: known.model,
     faults: met,
@@ -189,7 +194,7 @@ async function performed({ exchange, decided, facts, way, end }: Performing, por
         outcome = { response: side.refusal, error: side.error };
         break;
       }
-      const asking = { exchange, side, facts, upstream, plain: needsPlainAnswer(faults), way };
+      const asking = { exchange, side, facts, upstream, plain: needsPlainAnswer(faults), way, met };
       const asked = await (way === undefined ? askOnce(asking, 1, ports) : askUntilAnswered(asking, way, ports));
       if (asked === "hang") return undelivered(exchange, "hang", notes, ports);
       if (asked === "client_gone") return abandoned(exchange, notes, ports);
@@ -216,6 +221,8 @@ type Asking = {
   /** A fault wants to see the answer's frames. */
   readonly plain: boolean;
   readonly way: GovernedWay | undefined;
+  /** Names of the faults that the exchange has met; those of further askings are put to it. */
+  readonly met: string[];
 };
 
 type AskedWithFaults =
@@ -223,7 +230,11 @@ type AskedWithFaults =
   | (Extract<AskedOnce, { forward: unknown }> & { readonly skipped?: Notes["skipped"] });
 
 /** Through circuit and retries. The target's faults are decided anew for each asking after the first. */
-async function askUntilAnswered(asking: Asking, way: GovernedWay, ports: Ports) {
+async function askUntilAnswered(
+  asking: Asking,
+  way: GovernedWay,
+  ports: Ports,
+): Promise<Exclude<AskedOnce, object> | (Exclude<Attempted, string> & Partial<Pick<Notes, "skipped">>)> {
   const { exchange, side, facts } = asking;
   const { governed: held } = way;
   const target = side?.exchange ?? exchange;
@@ -231,7 +242,7 @@ async function askUntilAnswered(asking: Asking, way: GovernedWay, ports: Ports) 
   const ofUsage = held.gateway.includeUsage && side === undefined ? askedForUsage(target, targetFacts, way.bytes) : undefined;
   const as = ofUsage ?? target;
   const factsThere = ofUsage === undefined ? (side?.facts ?? facts) : new Facts(ofUsage, ports);
-  let skipped: Notes["skipped"] | undefined;
+  const skipped: Notes["skipped"][] = [];
   const answered = await persist(
     {
       exchange,
@@ -240,21 +251,32 @@ async function askUntilAnswered(asking: Asking, way: GovernedWay, ports: Ports) 
       isRepeatable: way.isRepeatable,
       budgetMs: () => budgetOf(way, ports),
       async ask(attemptNumber) {
-        const upstream = attemptNumber === 1 ? asking.upstream : (await decideNow(exchange, facts, ports, "upstream")).planned;
+        const upstream = attemptNumber === 1 ? asking.upstream : await decideAgain(asking, ports);
         const from = {
           exchange: as,
           facts: factsThere,
           toClient: side?.toClient ?? ((response) => ({ response, error: undefined })),
         };
         const asked = await askOnce({ ...asking, side: from, upstream, plain: true }, attemptNumber, ports);
-        if (typeof asked !== "string") skipped = asked.skipped;
+        if (typeof asked !== "string" && asked.skipped !== undefined) skipped.push(asked.skipped);
         return asked;
       },
       inspect: (response) => inspect(response, as, ofUsage !== undefined, held, ports),
     },
     ports,
   );
-  return typeof answered === "string" ? answered : { ...answered, ...(skipped === undefined ? {} : { skipped }) };
+  if (typeof answered === "string" || skipped.length === 0) return answered;
+  return { ...answered, skipped: () => skipped.flatMap((each) => each()) };
+}
+
+async function decideAgain({ exchange, facts, met }: Asking, ports: Ports): Promise<readonly PlannedFault[]> {
+  const { planned, decisions } = await decideNow(exchange, facts, ports, "upstream");
+  met.push(...namesOf(decisions));
+  return planned;
+}
+
+function namesOf(decisions: Decided["decisions"]): string[] {
+  return decisions.filter(({ injected }) => injected).map(({ rule }) => rule.fault);
 }
 
 function budgetOf({ untilMonotonicMs }: Pick<GovernedWay, "untilMonotonicMs">, ports: Ports): number | undefined {

@@ -1,4 +1,6 @@
 import type { Body } from "../../core/exchange.ts";
+import type { Gone } from "../../core/gone.ts";
+import { nextWhileWanted } from "./bodies.ts";
 
 /** A body of which the beginning has been read. */
 export type Peeked =
@@ -6,13 +8,17 @@ export type Peeked =
   /** It is larger; here it is, from its first byte. */
   | { readonly kind: "larger"; readonly body: Body };
 
-/** Reads a body as far as it goes, or a little further than `bytesMax`; nothing of it is lost. Throws `BodyCut` where it was cut. */
-export async function peeked(body: Body, bytesMax: number): Promise<Peeked> {
+/**
+ * Reads a body as far as it goes, or a little further than `bytesMax`; nothing of it is lost. Throws `BodyCut` where it was cut, or nobody
+ * waits for it any more.
+ */
+export async function peeked(body: Body, bytesMax: number, gone: Gone): Promise<Peeked> {
   if (body === null) return { kind: "whole", bytes: new Uint8Array() };
   if (body instanceof Uint8Array) return body.length <= bytesMax ? { kind: "whole", bytes: body } : { kind: "larger", body };
   const read: Uint8Array[] = [];
   let length = 0;
-  for (let chunk = await body.read(); chunk !== undefined; chunk = await body.read()) {
+  const next = () => nextWhileWanted(body, gone);
+  for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
     length += chunk.length;
     // A chunk may be a view of bytes that are used again.
     read.push(chunk.slice());

@@ -1,15 +1,20 @@
-import type { Identified, RequestBody } from "../../core/exchange.ts";
+import type { Body, Identified, RequestBody } from "../../core/exchange.ts";
+import { chunksOf } from "./bodies.ts";
 
-/** A body that can be sent again: the first time as it came, later as one piece. */
+/** A body that can be sent again: the first time as it came, later as one piece, and framed as it was. */
 export function repeatableBody(body: RequestBody, bytes: Uint8Array): RequestBody {
-  let isSent = false;
+  let first: Body | Promise<Body> | undefined;
   return {
     lengthBytes: body.lengthBytes,
     whole: async (bytesMax) => (bytes.length <= bytesMax ? bytes : undefined),
     forward() {
-      if (isSent) return bytes;
-      isSent = true;
-      return body.forward();
+      if (first === undefined) {
+        first = body.forward();
+        return first;
+      }
+      // No length was told, and the head stays as it is: without chunks nobody knew where the body ends.
+      if (body.lengthBytes === undefined) return chunksOf(bytes);
+      return bytes.length === 0 ? first : bytes;
     },
   };
 }
@@ -23,7 +28,10 @@ export function bodyOf(bytes: Uint8Array): RequestBody {
   };
 }
 
-/** The same exchange with another body. Named one by one: a spread costs several times as much. */
+/**
+ * The same exchange with a body that can be sent again, and nobody to tell of interim answers: those of an attempt that fails are not for the
+ * client. Named one by one: a spread costs several times as much.
+ */
 export function withBody(exchange: Identified, body: RequestBody): Identified {
   return {
     id: exchange.id,
@@ -35,7 +43,7 @@ export function withBody(exchange: Identified, body: RequestBody): Identified {
     body,
     listenerProvider: exchange.listenerProvider,
     clientGone: exchange.clientGone,
-    interim: exchange.interim,
+    interim: undefined,
     canUpgrade: exchange.canUpgrade,
     provider: exchange.provider,
     upstreamTarget: exchange.upstreamTarget,

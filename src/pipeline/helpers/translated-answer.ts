@@ -50,7 +50,7 @@ export async function translatedAnswer(response: OpenResponse, translation: Tran
   // The client would go there itself, in its own dialect.
   if (response.status >= 300 && response.status < 400) return notTaken(response, redirectText(response), to);
   if (response.status >= 400) {
-    const bytes = await wholeOf(response.body, ERROR_BYTES_MAX).catch(cutIsUndefined);
+    const bytes = await wholeOf(response.body, ERROR_BYTES_MAX, exchange.clientGone).catch(cutIsUndefined);
     const text = textOf(bytes, response, ports) ?? "";
     if (isAboutCertificate(response.status, text)) {
       const said = readError(response.status, text).message;
@@ -80,7 +80,7 @@ export async function translatedAnswer(response: OpenResponse, translation: Tran
     return started(translatedStream(chunksOf(response.body), translation.stream(context), from, framing, ports.clock));
   }
 
-  const bytes = await wholeOf(response.body, FRAME_BYTES_MAX).catch(cutIsUndefined);
+  const bytes = await wholeOf(response.body, FRAME_BYTES_MAX, exchange.clientGone).catch(cutIsUndefined);
   if (bytes === undefined) return unreadable(`the backend's answer was cut, or is larger than ${FRAME_BYTES_MAX / 1024 ** 2} MiB`, to);
   const json = parseObject(textOf(bytes, response, ports));
   if (json === undefined) {
