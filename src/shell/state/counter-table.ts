@@ -17,7 +17,9 @@ export type CounterTable = {
   readonly findOrMake: (limit: Limit) => Member;
   /** Something has just been taken from it. */
   readonly use: (member: Member, nowMs: number) => void;
-  readonly members: () => readonly Member[];
+  /** The oldest of each window first. */
+  readonly members: () => Iterable<Member>;
+  readonly remove: (member: Member) => void;
   readonly size: () => number;
 };
 
@@ -92,7 +94,10 @@ export function createCounterTable(membersMax: number): CounterTable {
       }
       append(member);
     },
-    members: () => [ends.minute, ends.day].flatMap(({ oldest }) => [...fromOldest(oldest)]),
+    *members() {
+      for (const { oldest } of [ends.minute, ends.day]) for (let member = oldest; member !== undefined; member = member.newer) yield member;
+    },
+    remove: drop,
     size: () => size,
   };
 }
@@ -101,10 +106,6 @@ function byKind<Value>(make: () => Value): ByKind<Value> {
   const windows = () => ({ minute: make(), day: make() });
   const metrics = () => ({ requests: windows(), tokens: windows() });
   return { global: metrics(), provider: metrics(), model: metrics(), key: metrics(), user: metrics() };
-}
-
-function* fromOldest(oldest: Member | undefined): Generator<Member> {
-  for (let member = oldest; member !== undefined; member = member.newer) yield member;
 }
 
 function olderOf(one: Member | undefined, other: Member | undefined): Member | undefined {

@@ -1,19 +1,26 @@
 import type { Limit, LimitVerdict, Reservation } from "../../core/state-store.ts";
-import { advance, amountOf, giveBack, put, reconcile, reserve } from "../../policy/limiter.ts";
+import { advance, amountOf, type Entry, giveBack, put, reconcile, reserve } from "../../policy/limiter.ts";
 import { createCounterTable, type Member } from "./counter-table.ts";
 
-/** Counters kept at a time: what clients say (keys, users, models) must not fill the memory. Each takes up to some 8 KB. */
+/** Counters kept at a time: what clients say (keys, users, models) must not fill the memory. Each takes up to some 5 KB. */
 export const COUNTERS_MAX = 100_000;
+
+/** What counts against a limit, to be counted elsewhere. */
+export type Counted = { readonly limit: Limit; readonly windowMs: number; readonly entries: readonly Readonly<Entry>[] };
 
 export type MemoryLimits = {
   readonly reserve: (limits: readonly Limit[], tokens: number) => LimitVerdict;
-  /** What somebody else has allowed. */
-  readonly take: (limits: readonly Limit[], tokens: number) => void;
   readonly reconcile: (reservation: Reservation, tokens: number) => void;
   readonly giveBack: (reservation: Reservation) => void;
-  readonly members: () => readonly Member[];
   /** The number of counters. */
   readonly size: () => number;
+  /** Counts what somebody else has allowed. */
+  readonly take: (limits: readonly Limit[], tokens: number, atMs: number) => void;
+  /** What was counted after a moment. */
+  readonly countedAfter: (ms: number) => Iterable<Counted>;
+  readonly bringIn: (counted: Counted) => void;
+  /** Takes out counters, `countersMax` at most. */
+  readonly takeOut: (countersMax: number) => readonly Counted[];
 };
 
 /** The limits of one process. Times are of the clock that is given. */
@@ -22,6 +29,13 @@ export function createMemoryLimits(monotonicMs: () => number, countersMax = COUN
   let reservations = 0;
 
   const known = ({ limits }: Reservation) => limits.map((limit) => table.find(limit)).filter((member) => member !== undefined);
+
+  function putIn(member: Member, amount: number, atMs: number, nowMs: number): void {
+    if (nowMs - atMs >= member.windowMs) return;
+    advance(member, nowMs);
+    put(member, amount, atMs);
+    table.use(member, nowMs);
+  }
 
   return {
     reserve(limits, tokens) {
@@ -32,18 +46,29 @@ export function createMemoryLimits(monotonicMs: () => number, countersMax = COUN
       for (const member of held) table.use(member, nowMs);
       return { kind: "reserved", reservation: { id: String(reservations++), limits, tokens, atMs: nowMs } };
     },
-    take(limits, tokens) {
-      const nowMs = monotonicMs();
-      for (const limit of limits) {
-        const member = table.findOrMake(limit);
-        advance(member, nowMs);
-        put(member, amountOf(limit, tokens), nowMs);
-        table.use(member, nowMs);
-      }
-    },
     reconcile: (reservation, tokens) => reconcile(known(reservation), reservation.tokens, tokens, reservation.atMs, monotonicMs()),
     giveBack: (reservation) => giveBack(known(reservation), reservation.tokens, reservation.atMs, monotonicMs()),
-    members: table.members,
     size: table.size,
+    take(limits, tokens, atMs) {
+      const nowMs = monotonicMs();
+      for (const limit of limits) putIn(table.findOrMake(limit), amountOf(limit, tokens), atMs, nowMs);
+    },
+    *countedAfter(ms) {
+      for (const { limit, windowMs, entries } of table.members()) {
+        const later = entries.filter(({ lastMs }) => lastMs > ms);
+        if (later.length > 0) yield { limit, windowMs, entries: later };
+      }
+    },
+    bringIn({ limit, entries }) {
+      const member = table.findOrMake(limit);
+      const nowMs = monotonicMs();
+      // By its last moment: it counts no shorter than it did.
+      for (const { amount, lastMs } of entries) putIn(member, amount, lastMs, nowMs);
+    },
+    takeOut(most) {
+      const some = [...table.members()].slice(0, most);
+      for (const member of some) table.remove(member);
+      return some;
+    },
   };
 }

@@ -14,6 +14,9 @@ export const AWAY: unique symbol = Symbol("away");
  */
 export type RunScript = (script: Script, keys: readonly string[], args: readonly string[]) => Promise<unknown>;
 
+/** How long the listeners' `run` waits for an answer when the store is back: no request waits for it. */
+export const RETURN_MS_MAX = 1_000;
+
 /** The store that several instances share, as limits and circuits need it. */
 export type SharedScripts = {
   /** While the store is away, or not yet brought back in step by those who listen for its return, `AWAY` comes without waiting. */
