@@ -34,7 +34,7 @@ export async function breakerCommand(words: readonly string[], json: boolean, as
 }
 
 function circuitTable(circuits: readonly CircuitStatus[]): string {
-  if (circuits.length === 0) return "no circuits yet: none of the providers has been asked\n";
+  if (circuits.length === 0) return "all circuits are closed, and none has had a failure lately\n";
   const rows = circuits.map(({ circuit, state, failures, cooldownUntil }) => [
     visible(circuit),
     state.replace("_", " "),
