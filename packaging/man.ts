@@ -7,6 +7,7 @@ import { join } from "node:path";
 import packageFile from "../package.json" with { type: "json" };
 import { FAULT_LEVELS } from "../src/core/fault.ts";
 import { commandList, commandNamed, commandTable, examples, exitCodes, options, synopsis, wholeCommand } from "./man/commands.ts";
+import { ledgerColumns } from "./man/cost.ts";
 import { exampleOfEveryKey, keysOfStart, preset, programKeys, targetKeys } from "./man/keys.ts";
 import { addingFaults, clientVariables, commonKeys, faultKeys, faultList, providerList, rawFaults } from "./man/language.ts";
 
@@ -36,6 +37,7 @@ const BLOCKS: Readonly<Record<string, Block>> = {
   "raw-faults": rawFaults,
   providers: providerList,
   "client-variables": clientVariables,
+  "ledger-columns": ledgerColumns,
 };
 
 function levelNamed(name: string | undefined) {

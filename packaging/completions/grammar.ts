@@ -8,6 +8,7 @@ import { DIALECTS } from "../../src/dialects/index.ts";
 import { FAULTS, variantsOf } from "../../src/faults/index.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
 import { COMMON_KEYS, WORD_COMMANDS } from "../../src/rules/language.ts";
+import { REPORT_GROUPS } from "../../src/shell/cost/report.ts";
 
 /** What may be typed, and what it does. */
 export type Entry = { readonly word: string; readonly summary: string };
@@ -121,6 +122,8 @@ function summaryOf(definition: OptionDefinition): string {
 }
 
 function optionValues(name: string, { valueHint = "" }: OptionDefinition & { readonly valueHint?: string }): Values {
+  if (name === "by") return { kind: "words", entries: REPORT_GROUPS.map((word) => ({ word, summary: "" })) };
+  if (name === "provider") return { kind: "words", entries: PROVIDER_NAMES.map((word) => ({ word, summary: PROVIDERS[word].title })) };
   if (name === "mode") return { kind: "words", entries: FAULTS.map((fault) => ({ word: fault.name, summary: fault.summary })) };
   const choices = SETTING_ROWS.find(([, { option }]) => option === name)?.[1].value.choices;
   if (choices !== undefined) return { kind: "words", entries: choices.map((word) => ({ word, summary: "" })) };
@@ -132,6 +135,7 @@ function optionValues(name: string, { valueHint = "" }: OptionDefinition & { rea
 const WORDS: Readonly<Record<string, Values>> = {
   ctl: { kind: "rule" },
   check: FILES,
+  estimate: FILES,
   faults: {
     kind: "words",
     entries: [

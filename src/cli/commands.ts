@@ -17,6 +17,16 @@ export const COMMANDS: readonly { readonly name: string; readonly summary: strin
     load: async () => (await import("./faults.ts")).FAULTS_COMMAND,
   },
   {
+    name: "cost",
+    summary: "what requests took and cost, by model, provider, key or day",
+    load: async () => (await import("./cost.ts")).COST,
+  },
+  {
+    name: "estimate",
+    summary: "how many tokens limits take a text for, and how many it has",
+    load: async () => (await import("./estimate.ts")).ESTIMATE,
+  },
+  {
     name: "demo",
     summary: "show the faults at work, without a key and without a network",
     load: async () => (await import("./demo.ts")).DEMO,

@@ -31,7 +31,7 @@ describe("help", () => {
   test.each([["--help"], ["-h"], ["help"]])("%s lists every command", async (word) => {
     const { code, out } = await faultproxy([word]);
     expect(code).toBe(0);
-    for (const { name, summary } of COMMANDS) expect(out).toContain(`  ${name.padEnd(7)}  ${summary}\n`);
+    for (const { name, summary } of COMMANDS) expect(out).toContain(`  ${name.padEnd(8)}  ${summary}\n`);
   });
 
   test("help COMMAND is COMMAND --help", async () => {

@@ -14,7 +14,7 @@ const BUILT = join(ROOT, "dist/man");
 const PAGES = await manualPages();
 const page = (name: string) => PAGES[name] ?? `no page ${name}`;
 
-const WITH_PAGE = ["serve", "ctl", "run"];
+const WITH_PAGE = ["serve", "ctl", "run", "cost", "estimate"];
 const LOADED = await Promise.all(COMMANDS.map(async ({ name, summary, load }) => ({ name, summary, command: await load() })));
 const commandNamed = (name: string): CliCommand => {
   const found = LOADED.find((each) => each.name === name);
@@ -127,7 +127,9 @@ describe("make man", () => {
     expect(names.sort()).toEqual([
       "faultctl.1",
       "faultproxy-config.5",
+      "faultproxy-cost.1",
       "faultproxy-ctl.1",
+      "faultproxy-estimate.1",
       "faultproxy-run.1",
       "faultproxy-serve.1",
       "faultproxy.1",

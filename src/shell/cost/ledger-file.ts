@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, readSync } from "node:fs";
 import { dirname } from "node:path";
+import { type InputError, inputError } from "../../core/errors.ts";
 import { codeOf } from "../socket-path.ts";
 import { Unwritable } from "./batches.ts";
 import { COLUMN_DEFINITIONS } from "./row.ts";
@@ -50,6 +51,16 @@ function makeFile(path: string): void {
     closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600));
   } catch (error) {
     throw unwritable(error, path);
+  }
+}
+
+/** For whoever only reads. */
+export function checkLedgerHeader(path: string): InputError | undefined {
+  try {
+    checkHeader(path);
+    return undefined;
+  } catch (error) {
+    return inputError(error instanceof Unwritable ? error.message : `cannot read the ledger ${path} (${codeOf(error)})`);
   }
 }
 

@@ -70,43 +70,55 @@ function cut(name: string | null): string | null {
 
 type Value = string | number | null;
 
-/** How a row is kept: the name of each column, its type and its value. */
-const COLUMNS: readonly (readonly [name: string, type: string, value: (row: LedgerRow) => Value])[] = [
-  ["time_ms", "INTEGER NOT NULL", (row) => row.timeMs],
-  ["exchange", "INTEGER NOT NULL", (row) => row.exchange],
-  ["provider", "TEXT NOT NULL", (row) => row.provider],
-  ["dialect", "TEXT", (row) => row.dialect],
-  ["model", "TEXT", (row) => row.model],
-  ["answered_model", "TEXT", (row) => row.answeredModel],
-  ["stream", "INTEGER NOT NULL", (row) => (row.stream ? 1 : 0)],
-  ["status", "INTEGER", (row) => row.status],
-  ["done", "TEXT NOT NULL", (row) => row.done],
-  ["error", "TEXT", (row) => row.error],
-  ["failure", "TEXT", (row) => row.failure],
-  ["attempts", "INTEGER NOT NULL", (row) => row.attempts],
-  ["duration_ms", "REAL NOT NULL", (row) => row.durationMs],
-  ["first_token_ms", "REAL", (row) => row.firstTokenMs],
-  ["input_tokens", "INTEGER", (row) => row.usage?.inputTokens ?? null],
-  ["cache_read_tokens", "INTEGER", (row) => row.usage?.cacheReadTokens ?? null],
-  ["cache_write_tokens", "INTEGER", (row) => row.usage?.cacheWriteTokens ?? null],
-  ["output_tokens", "INTEGER", (row) => row.usage?.outputTokens ?? null],
-  ["reasoning_tokens", "INTEGER", (row) => row.usage?.reasoningTokens ?? null],
-  ["cost_usd", "REAL", (row) => row.costUsd],
-  ["key", "TEXT", (row) => row.key],
-  ["user", "TEXT", (row) => row.user],
+type Column = {
+  readonly name: string;
+  /** In SQLite. */
+  readonly type: string;
+  readonly summary: string;
+  readonly value: (row: LedgerRow) => Value;
+};
+
+function column(name: string, type: string, summary: string, value: Column["value"]): Column {
+  return { name, type, summary, value };
+}
+
+/** How a row is kept. What may be null is unknown then, or there was none. */
+export const COLUMNS: readonly Column[] = [
+  column("time_ms", "INTEGER NOT NULL", "when it ended: Unix time in milliseconds", (row) => row.timeMs),
+  column("exchange", "INTEGER NOT NULL", "the request's number in its process, as in log lines and events", (row) => row.exchange),
+  column("provider", "TEXT NOT NULL", "openai, anthropic and so on", (row) => row.provider),
+  column("dialect", "TEXT", "chat, responses, messages or gemini", (row) => row.dialect),
+  column("model", "TEXT", "the model that was asked for", (row) => row.model),
+  column("answered_model", "TEXT", "the model that the answer names", (row) => row.answeredModel),
+  column("stream", "INTEGER NOT NULL", "1 where a stream was asked for", (row) => (row.stream ? 1 : 0)),
+  column("status", "INTEGER", "the status that the client got", (row) => row.status),
+  column("done", "TEXT NOT NULL", "delivered, cut, client_gone, hang, reset or close", (row) => row.done),
+  column("error", "TEXT", "why the proxy itself answered, as in x-faultproxy-error", (row) => row.error),
+  column("failure", "TEXT", "the class of the target's last failure", (row) => row.failure),
+  column("attempts", "INTEGER NOT NULL", "how often a target was asked", (row) => row.attempts),
+  column("duration_ms", "REAL NOT NULL", "from the request to the end of the answer", (row) => row.durationMs),
+  column("first_token_ms", "REAL", "from the request to the first output of a stream", (row) => row.firstTokenMs),
+  column("input_tokens", "INTEGER", "all input, cached tokens among it", (row) => row.usage?.inputTokens ?? null),
+  column("cache_read_tokens", "INTEGER", "the part that came from a cache", (row) => row.usage?.cacheReadTokens ?? null),
+  column("cache_write_tokens", "INTEGER", "the part that was written into a cache", (row) => row.usage?.cacheWriteTokens ?? null),
+  column("output_tokens", "INTEGER", "all output, reasoning among it", (row) => row.usage?.outputTokens ?? null),
+  column("reasoning_tokens", "INTEGER", "the part that was reasoning", (row) => row.usage?.reasoningTokens ?? null),
+  column("cost_usd", "REAL", "what it cost in US dollars", (row) => row.costUsd),
+  column("key", "TEXT", "short hash of the client's key, never the key", (row) => row.key),
+  column("user", "TEXT", "short hash of the user, never the name", (row) => row.user),
 ];
 
-export const COLUMN_NAMES: readonly string[] = COLUMNS.map(([name]) => name);
+export const COLUMN_NAMES: readonly string[] = COLUMNS.map(({ name }) => name);
 
-export const COLUMN_DEFINITIONS = COLUMNS.map(([name, type]) => `${name} ${type}`).join(",\n  ");
+export const COLUMN_DEFINITIONS = COLUMNS.map(({ name, type }) => `${name} ${type}`).join(",\n  ");
 
 /** In the order of the names. */
 export function valuesOf(row: LedgerRow): Value[] {
-  return COLUMNS.map(([, , value]) => value(row));
+  return COLUMNS.map(({ value }) => value(row));
 }
 
 /** One line of JSON: the columns, with the time as RFC 3339 and the switch as one. */
 export function lineOf(row: LedgerRow): string {
-  const columns = Object.fromEntries(COLUMNS.slice(1).map(([name, , value]) => [name, value(row)]));
+  const columns = Object.fromEntries(COLUMNS.slice(1).map(({ name, value }) => [name, value(row)]));
   return `${JSON.stringify({ time: new Date(row.timeMs).toISOString(), ...columns, stream: row.stream })}\n`;
 }
