@@ -268,7 +268,7 @@ test("a port in use is told, with what to do", async () => {
 });
 
 test.each(["300.1.1.1", "192.0.2.1"])("%s, not an address of this machine, is told, with what to do", async (host) => {
-  const { code, err } = await faultproxy(["serve", "--host", host, "--port", "0"], { environment });
+  const { code, err } = await faultproxy(["serve", "--open", "--host", host, "--port", "0"], { environment });
   expect(code).toBe(1);
   expect(err).toContain(`${host} is not an address of this machine; choose one with --host`);
 });

@@ -94,7 +94,7 @@ test(`${EXCHANGES} exchanges come out alike (seed ${SEED})`, async () => {
 }, 120_000);
 
 const NOTHING_DIFFERENT: Exchange = {
-  request: { startLine: "GET /v1/models HTTP/1.1", lines: ["Host: client.example"], body: "" },
+  request: { startLine: "GET /v1/models HTTP/1.1", lines: ["Host: client.localhost"], body: "" },
   interims: [],
   answer: { startLine: "HTTP/1.1 200 OK", lines: ["Content-Length: 2"], body: "{}" },
   untilClose: false,

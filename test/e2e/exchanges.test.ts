@@ -156,12 +156,12 @@ describe("what changes in a request is what belongs to the connection", () => {
     ["empty lines before it", `\r\n\r\n${GET}`, GET],
     [
       "absolute-form",
-      "GET http://other.example:1/v1/models?x=//y HTTP/1.1\r\nHost: other.example:1\r\n\r\n",
+      "GET http://nowhere.localhost:1/v1/models?x=//y HTTP/1.1\r\nHost: nowhere.localhost:1\r\n\r\n",
       "GET /v1/models?x=//y HTTP/1.1\r\nHost: {host}\r\n\r\n",
     ],
     [
       "absolute-form of https, without a path",
-      "GET HTTPS://other.example?x HTTP/1.1\r\nHost: a\r\n\r\n",
+      "GET HTTPS://nowhere.LOCALHOST?x HTTP/1.1\r\nHost: a\r\n\r\n",
       "GET /?x HTTP/1.1\r\nHost: {host}\r\n\r\n",
     ],
     ["asterisk-form stays", line("OPTIONS * HTTP/1.1"), line("OPTIONS * HTTP/1.1")],

@@ -328,7 +328,7 @@ describe.each(ENGINES)("forwarding with the %s engine", (engine) => {
 
     test("an absolute-form target reaches our target, never the host that it names", async () => {
       const { seen } = await through(
-        "GET http://other.invalid/v1/models?a=1 HTTP/1.1\r\nHost: other.invalid\r\nUser-Agent: raw\r\nAccept: */*\r\n\r\n",
+        "GET http://nowhere.localhost:1/v1/models?a=1 HTTP/1.1\r\nHost: nowhere.localhost:1\r\nUser-Agent: raw\r\nAccept: */*\r\n\r\n",
       );
       expect([seen.target, ...field(seen.headers, "host")]).toEqual(["/v1/models?a=1", `127.0.0.1:${upstream.port}`]);
     });

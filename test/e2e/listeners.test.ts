@@ -149,7 +149,9 @@ describe.each(ENGINES)("addresses, with the %s engine", (engine) => {
       ["192.0.2.77:0", "192.0.2.77 is not an address of this machine; choose one with --listen, such as 127.0.0.1"],
     ];
     for (const [address, sentence] of cases) {
-      const { code, err } = await refused(["--simulate", "--port", "0", "--listen", `unix:${other}`, "--listen", address], { engine });
+      const { code, err } = await refused(["--simulate", "--open", "--port", "0", "--listen", `unix:${other}`, "--listen", address], {
+        engine,
+      });
       expect([code, err]).toEqual([1, `faultproxy: error: ${sentence}\n`]);
       expect(existsSync(other)).toBe(false);
     }

@@ -161,7 +161,7 @@ const request: fc.Arbitrary<SentMessage> = fc
       { weight: 2, arbitrary: chunkedBody },
     ),
     fc.nat(),
-    fc.constantFrom("", "", "", "", "http://other.example", "HTTPS://other.example:1"),
+    fc.constantFrom("", "", "", "", "http://other.localhost", "HTTPS://other.localhost:1"),
   )
   // A last request whose body nobody reads may lose its answer to the end of the connection.
   .filter(
@@ -170,7 +170,7 @@ const request: fc.Arbitrary<SentMessage> = fc
   )
   .map(([method, path, fields, connection, { line: framing, body }, seed, absolute]) => ({
     startLine: `${method} ${absolute}${path} HTTP/1.1`,
-    lines: among(fields, ["Host: client.example", ...connection, ...(framing === undefined ? [] : [framing])], seed),
+    lines: among(fields, ["Host: client.localhost", ...connection, ...(framing === undefined ? [] : [framing])], seed),
     body,
   }));
 

@@ -127,12 +127,12 @@ const OTHERS: readonly ProxyName[] = ["serve", "node:http"];
 const SERVE: readonly ProxyName[] = ["serve"];
 const NODE: readonly ProxyName[] = ["node:http"];
 
-const GET = { startLine: "GET /v1/models HTTP/1.1", lines: ["Host: client.example"], body: "" };
+const GET = { startLine: "GET /v1/models HTTP/1.1", lines: ["Host: client.localhost"], body: "" };
 const OK = { startLine: "HTTP/1.1 200 OK", lines: ["Content-Length: 2"], body: "{}" };
-const POST_NOTHING = { startLine: "POST /v1/files HTTP/1.1", lines: ["Host: client.example"], body: "" };
+const POST_NOTHING = { startLine: "POST /v1/files HTTP/1.1", lines: ["Host: client.localhost"], body: "" };
 const POST_CHUNKS = {
   startLine: "POST /v1/files HTTP/1.1",
-  lines: ["Host: client.example", "Transfer-Encoding: chunked"],
+  lines: ["Host: client.localhost", "Transfer-Encoding: chunked"],
   body: "2;a\r\n{}\r\n0\r\n\r\n",
 };
 const CHUNKED = { startLine: "HTTP/1.1 200 OK", lines: ["Transfer-Encoding: chunked"], body: "2;a\r\n{}\r\n0\r\n\r\n" };
@@ -145,7 +145,7 @@ export const DIFFERENCES: readonly Difference[] = [
     what: "`Host` names the target",
     why: "the client's `Host` is this proxy's own",
     level: (seen) => ({ ...seen, lines: seen.lines.map((line) => (nameOf(line) === "host" ? `${line.slice(0, 4)}: *` : line)) }),
-    example: { request: { ...GET, lines: ["Host: client.example"] } },
+    example: { request: { ...GET, lines: ["Host: client.localhost"] } },
   },
   {
     name: "connection fields of a request",
@@ -154,7 +154,7 @@ export const DIFFERENCES: readonly Difference[] = [
     what: "`Connection`, what it names, `Keep-Alive`, `TE`, `Upgrade` and `Proxy-Connection` are not passed on; `Transfer-Encoding` comes last",
     why: "they are about one connection (RFC 9110 section 7.6.1); `Content-Length` and `Host` stay whatever `Connection` names",
     level: withoutConnectionFields,
-    example: { request: { ...GET, lines: ["Host: client.example", "Connection: X-Hop", "X-Hop: 1", "TE: trailers"] } },
+    example: { request: { ...GET, lines: ["Host: client.localhost", "Connection: X-Hop", "X-Hop: 1", "TE: trailers"] } },
   },
   {
     name: "absolute-form",
@@ -163,7 +163,7 @@ export const DIFFERENCES: readonly Difference[] = [
     what: "a target in absolute-form becomes origin-form",
     why: "where it points to does not count here (RFC 9112 section 3.2.1)",
     level: (seen) => withTarget(seen, (target) => target.replace(/^https?:\/\/[^/?]*/i, "")),
-    example: { request: { ...GET, startLine: "GET http://other.example/v1/models HTTP/1.1" } },
+    example: { request: { ...GET, startLine: "GET http://other.localhost/v1/models HTTP/1.1" } },
   },
   {
     name: "connection fields of an answer",
@@ -202,7 +202,7 @@ export const DIFFERENCES: readonly Difference[] = [
     what: "white space round a value becomes one space before it",
     why: "it has no meaning, and these readers do not keep it",
     level: (seen) => ({ ...seen, lines: seen.lines.map(trimmed), trailers: seen.trailers.map(trimmed) }),
-    example: { request: { ...GET, lines: ["Host: client.example", "X-A:b\t"] } },
+    example: { request: { ...GET, lines: ["Host: client.localhost", "X-A:b\t"] } },
   },
   {
     name: "white space of an answer",
@@ -274,7 +274,7 @@ export const DIFFERENCES: readonly Difference[] = [
     what: "names are in lower case or in Bun's spelling, fields in Bun's order, equal names joined",
     why: "`fetch` takes and gives such lists only",
     level: (seen) => ({ ...seen, lines: joined(seen.lines) }),
-    example: { request: { ...GET, lines: ["Host: client.example", "X-B: 1", "X-A: 2", "x-b: 3"] } },
+    example: { request: { ...GET, lines: ["Host: client.localhost", "X-B: 1", "X-A: 2", "x-b: 3"] } },
   },
   {
     name: "names and order of an answer",
@@ -310,7 +310,7 @@ export const DIFFERENCES: readonly Difference[] = [
     what: "the body of a GET or a HEAD is not passed on",
     why: "`fetch` sends none",
     level: (seen) => (/^(GET|HEAD) /.test(seen.startLine) ? withoutBody(seen) : seen),
-    example: { request: { ...GET, lines: ["Host: client.example", "Content-Length: 2"], body: "{}" } },
+    example: { request: { ...GET, lines: ["Host: client.localhost", "Content-Length: 2"], body: "{}" } },
   },
   {
     name: "reason",
