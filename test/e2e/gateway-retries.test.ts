@@ -1,14 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { ENGINES, eventually, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
-import {
-  eventsOf,
-  type GatewayEvent,
-  type GatewayTables,
-  gatewayToml,
-  lastExchange,
-  QUICK,
-  startGateway,
-} from "./support/gateway-daemon.ts";
+import { eventsOf, type GatewayEvent, gatewayToml, lastExchange, QUICK, startGateway } from "./support/gateway-daemon.ts";
+import { BODY, CHAT, chatBody, inFront, type Pair, post } from "./support/gateway-pair.ts";
 import { told } from "./support/gateway-sdks.ts";
 import {
   both,
@@ -19,7 +12,6 @@ import {
   GOOD_STREAM,
   openaiError,
   type Reply,
-  type Script,
   SILENT,
   says,
   startScript,
@@ -30,29 +22,7 @@ import { complete, raw, rawConnection, request } from "./support/raw-client.ts";
 import { SDK_CLIENTS, SDK_NAMES, type SdkName } from "./support/sdk-clients.ts";
 import { freePort } from "./support/servers.ts";
 
-const CHAT = "/v1/chat/completions";
-const BODY = '{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}]}';
-const STREAM_BODY = BODY.replace("}]}", '}],"stream":true}');
-
-/** A daemon in front of a scripted target for OpenAI's requests. */
-async function inFront(tables: GatewayTables, script: readonly Reply[], engine: (typeof ENGINES)[number] = "wire") {
-  const upstream = await startScript(...script);
-  const { openai = {}, ...providers } = tables.providers ?? {};
-  const daemon = await startGateway(engine, { ...tables, providers: { ...providers, openai: { upstream: upstream.url, ...openai } } });
-  return {
-    upstream,
-    daemon,
-    async [Symbol.asyncDispose]() {
-      await daemon.stop();
-      upstream.stop();
-    },
-  };
-}
-
-function post(daemon: Pick<TestDaemon, "origin">, { body = BODY, ...options }: RequestInit = {}): Promise<Response> {
-  const headers = { "content-type": "application/json", ...(options.headers as Record<string, string> | undefined) };
-  return fetch(`${daemon.origin}${CHAT}`, { method: "POST", ...options, body, headers });
-}
+const STREAM_BODY = chatBody({ stream: true });
 
 async function waitsOf(daemon: TestDaemon): Promise<readonly number[]> {
   return (await eventsOf(daemon, "retry")).map(({ waitMs }) => waitMs);
@@ -153,7 +123,7 @@ describe.each(ENGINES)("transport failures with the %s engine", (engine) => {
     ...(engine === "serve" ? [] : [["an error that is cut", writes(`${LENGTH.replace("200 OK", "500 No")}{`, "fin"), 500] as const]),
   ];
 
-  let running: Awaited<ReturnType<typeof inFront>>;
+  let running: Pair;
   let exchanges = 0;
   beforeAll(async () => {
     running = await inFront({ retry: QUICK }, [GOOD], engine);
@@ -196,7 +166,7 @@ describe.each(ENGINES)("transport failures with the %s engine", (engine) => {
 });
 
 describe.each(ENGINES)("the request of a second attempt with the %s engine", (engine) => {
-  let running: Awaited<ReturnType<typeof inFront>>;
+  let running: Pair;
   beforeAll(async () => {
     running = await inFront({ retry: { ...QUICK, max_body_bytes: 300_000 } }, [DOWN, GOOD], engine);
   });
@@ -272,7 +242,7 @@ describe("which answers are asked for again", () => {
     ["what the target says is final", 503, openaiError("server_error", null), { "x-should-retry": "false" }],
     ["another gateway that has given up", 503, openaiError("provider_degraded", null), { "x-llm-proxy-error-class": "provider_degraded" }],
   ];
-  let running: Awaited<ReturnType<typeof inFront>>;
+  let running: Pair;
   beforeAll(async () => {
     running = await inFront({ retry: { ...QUICK, max_retry_after: 1 } }, [GOOD]);
   });
@@ -474,14 +444,11 @@ describe.each(ENGINES)("clients that leave, with the %s engine", (engine) => {
 describe.each(ENGINES)("streams that have begun, with the %s engine", (engine) => {
   const opening = [chatChunk({ role: "assistant", content: "" }), chatChunk({ content: "half" })];
   const error = JSON.stringify(openaiError("server_error", null));
-  let running: { daemon: TestDaemon; upstream: Script };
+  let running: Pair;
   beforeAll(async () => {
     running = await inFront({ retry: QUICK }, [GOOD_STREAM], engine);
   });
-  afterAll(async () => {
-    await running.daemon.stop();
-    running.upstream.stop();
-  });
+  afterAll(() => running[Symbol.asyncDispose]());
 
   test.each<readonly [name: string, Reply, failure: string, text: string]>([
     ["that break off", both(streams(opening, false), writes("", "rst")), "degraded", "half"],
