@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { ENGINES, eventually, startTestDaemon } from "./support/daemon.ts";
 import { type Conversation, complete, converse, raw } from "./support/raw-client.ts";
 import { type Arrived, startRawTarget } from "./support/raw-target.ts";
-import { OK } from "./support/servers.ts";
+import { listening, OK } from "./support/servers.ts";
 
 type Target = Awaited<ReturnType<typeof startRawTarget>>;
 
@@ -185,6 +185,54 @@ describe.each(ENGINES)("the size of a body, with the %s engine", (engine) => {
       await one.until((text) => text.includes("max_body_bytes"));
       expect(statusOf(one.text())).toBe(413);
     }
+  });
+});
+
+describe.each(ENGINES)("by default, with the %s engine", (engine) => {
+  test.each([
+    ["with a length", false],
+    ["in chunks", true],
+  ])(
+    "a body of 500 MB %s goes through",
+    async (_, isChunked) => {
+      const MB = 1_000_000;
+      let bytes = 0;
+      const counting = createServer((socket) => {
+        socket.on("error", () => {});
+        let tail = "";
+        socket.on("data", (data: Buffer) => {
+          bytes += data.length;
+          tail = (tail + data.subarray(-5).toString("latin1")).slice(-5);
+          if (isChunked ? tail === "0\r\n\r\n" : bytes >= 500 * MB) socket.end(OK);
+        });
+      });
+      const { port, stop } = await listening(counting);
+      await using daemon = await startTestDaemon({ engine, args: ["--upstream", `openai=http://127.0.0.1:${port}`] });
+      const block = Buffer.from(isChunked ? chunk(MB) : "x".repeat(MB));
+      const one = client(daemon.port, "");
+      one.send(head(isChunked ? [CHUNKED] : [`Content-Length: ${500 * MB}`]));
+      for (let each = 0; each < 500; each++) {
+        if (!one.socket.write(block)) await new Promise((resolve) => one.socket.once("drain", resolve));
+      }
+      if (isChunked) one.send("0\r\n\r\n");
+      await one.until(complete);
+      expect(statusOf(one.text())).toBe(200);
+      expect(bytes).toBeGreaterThanOrEqual(500 * MB);
+      stop();
+    },
+    60_000,
+  );
+
+  test("a length above 1 GiB does not", async () => {
+    await using daemon = await startTestDaemon({ engine, args: ["--simulate"] });
+    const status = async (length: number) => {
+      const one = client(daemon.port, head([`Content-Length: ${length}`]));
+      await one.until(complete);
+      return [statusOf(one.text()), one.text().includes("larger than 1024 MiB")];
+    };
+    expect(await status(2 ** 30 + 1)).toEqual([413, true]);
+    // The built-in provider looks at no such body.
+    expect(await status(2 ** 30)).toEqual([400, false]);
   });
 });
 

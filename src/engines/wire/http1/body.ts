@@ -1,3 +1,4 @@
+import { KEY_FIELD } from "../../../core/access.ts";
 import type { HeaderList } from "../../../core/headers.ts";
 import { type Field, readField } from "./fields.ts";
 import { isChunkExtensions } from "./grammar.ts";
@@ -83,6 +84,7 @@ const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
   "trailer",
   "transfer-encoding",
   "upgrade",
+  KEY_FIELD,
 ]);
 
 /** RFC 9112 section 7.1. Lines that are not complete are held back, so that what goes on has been understood. */
