@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 import { calcPrice } from "@pydantic/genai-prices";
-import { ENGINES, eventually, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
+import { BINARY, CLEAN_ENVIRONMENT, ENGINES, eventually, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
 import { temporaryFolder } from "./support/folder.ts";
 import { ledgerIn, rowsWhen } from "./support/ledger.ts";
 import { played, type RecordedBackend, type Reply, recorded, SSE_FIELDS, startBackend, whole } from "./support/recorded-backend.ts";
@@ -289,7 +289,7 @@ describe.each(ENGINES)("usage and cost with the %s engine", (engine) => {
     });
   });
 
-  test("the ledger and the metrics hold what the events say", async () => {
+  test("the ledger, its report and the metrics hold what the events say", async () => {
     const events = await exchanges(daemon);
     const rows = await rowsWhen(ledgerIn(state.path), events.length);
     expect(rows.map((row) => [row.exchange, row.model, row.answered_model, row.stream === 1])).toEqual(
@@ -307,6 +307,22 @@ describe.each(ENGINES)("usage and cost with the %s engine", (engine) => {
     expect(rows.map((row) => row.cost_usd)).toEqual(events.map(({ gateway }) => gateway.costUsd));
     const total = rows.reduce((sum, row) => sum + (row.cost_usd ?? 0), 0);
     expect(total).toBeGreaterThan(0);
+    const sum = (number: (usage: Usage) => number) =>
+      events.reduce((all, { gateway: { usage } }) => all + (usage === null ? 0 : number(usage)), 0);
+    const report = Bun.spawnSync([BINARY, "cost", "--json"], { env: { ...CLEAN_ENVIRONMENT, ...environment } });
+    expect(JSON.parse(report.stdout.toString())).toMatchObject({
+      total: {
+        requests: events.length,
+        failed: 0,
+        inputTokens: sum(({ inputTokens }) => inputTokens),
+        cacheReadTokens: sum(({ cacheReadTokens }) => cacheReadTokens),
+        cacheWriteTokens: sum(({ cacheWriteTokens }) => cacheWriteTokens),
+        outputTokens: sum(({ outputTokens }) => outputTokens),
+        reasoningTokens: sum(({ reasoningTokens }) => reasoningTokens),
+        costUsd: expect.closeTo(total, 9),
+        costUnknown: 0,
+      },
+    });
     const metrics = await (await fetch(`${daemon.origin}/metrics`)).text();
     const counted = [...metrics.matchAll(/^faultproxy_cost_usd_total\{.*\} (.*)$/gm)].reduce((sum, [, number]) => sum + Number(number), 0);
     expect(counted).toBeCloseTo(total, 9);
