@@ -15,7 +15,7 @@ export async function startRedis() {
     stderr: "ignore",
   });
   const reader = server.stdout.getReader();
-  for (let log = ""; !log.includes("ready to accept connections"); ) {
+  for (let log = ""; !/ready to accept connections/i.test(log); ) {
     const { value, done } = await reader.read();
     if (done) throw new Error(`redis-server has ended: ${log}`);
     log += new TextDecoder().decode(value);
