@@ -12,6 +12,8 @@ export type Chunks = {
   readonly read: () => Promise<Uint8Array | undefined>;
   /** Nobody will read on. Idempotent; never throws. */
   readonly cancel: () => void;
+  /** All of it, where it has come already and nothing of it has been read; it can be read all the same. */
+  readonly atHand?: () => Uint8Array;
 };
 
 /** How a body stopped before its end: by RST, or by a FIN where more was owed. */
@@ -29,6 +31,8 @@ export type RequestBody = {
   readonly lengthBytes: number | undefined;
   /** The whole body, or undefined where it is larger than `bytesMax`; `forward` gives the same bytes either way. */
   readonly whole: (bytesMax: number) => Promise<Uint8Array | undefined>;
+  /** The same without waiting, where it has come already. */
+  readonly atHand?: () => Uint8Array;
   /** What goes on to the target: the bytes that came. Called at most once. */
   readonly forward: () => Body | Promise<Body>;
 };

@@ -21,7 +21,10 @@ export function withoutHeaders(headers: HeaderList, names: ReadonlySet<string>):
 
 /** The list with every field of this name replaced by one. */
 export function withHeader(headers: HeaderList, name: string, value: string): HeaderList {
-  return [...withoutHeaders(headers, new Set([name.toLowerCase()])), [name, value]];
+  const lower = name.toLowerCase();
+  const others = headers.filter(([other]) => other.length !== name.length || other.toLowerCase() !== lower);
+  others.push([name, value]);
+  return others;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { HeaderList } from "../core/headers.ts";
 import type { Ports } from "../core/ports.ts";
 import type { ErrorFacts } from "../core/provider.ts";
 import { randomStream } from "../core/random.ts";
-import type { BreakerVerdict, LimitRefusal } from "../core/state-store.ts";
+import type { BreakerVerdict, LimitRefusal, LimitVerdict } from "../core/state-store.ts";
 import { entryFor } from "../faults/helpers/http-error.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { callerOf, named } from "./helpers/caller.ts";
@@ -24,30 +24,29 @@ export type Admitted = {
  * Holds the request against its limits, and takes from them what it will use. The circuit is asked at the same time: a shared store is one
  * round trip away.
  */
-export async function admit(
+export function admit(
   exchange: Identified,
   facts: RequestFacts,
   bodyBytes: number,
   gateway: Gateway,
   ports: Ports,
-): Promise<Admitted> {
+): Admitted | Promise<Admitted> {
   const caller = callerOf(exchange, facts, gateway);
   const { provider, model } = caller;
-  const { stream } = facts;
   const limits = gateway.limitsOf(caller);
   const tokens = limits.length === 0 ? 0 : gateway.estimate({ provider, characters: facts.inputCharacters, bodyBytes });
   const reserving = limits.length === 0 ? undefined : gateway.store.reserve(limits, tokens);
   const admitting = gateway.breaker === undefined ? undefined : gateway.store.admit({ provider, model });
-  const circuit = admitting instanceof Promise ? await admitting : admitting;
-  const verdict = reserving instanceof Promise ? await reserving : reserving;
-  const ticket = circuit === undefined ? {} : { ticket: circuit.ticket };
-  if (verdict?.kind === "refused") {
-    const governed = governedBy(gateway, { caller, stream, ...ticket });
+  const done = (verdict: LimitVerdict | undefined, circuit: BreakerVerdict | undefined): Admitted => {
+    const reservation = verdict?.kind === "reserved" ? verdict.reservation : undefined;
+    const governed = governedBy(gateway, { caller, stream: facts.stream, reservation, ticket: circuit?.ticket });
+    if (verdict?.kind !== "refused") return { governed, refusal: undefined, circuit };
     governed.observed.refusedBy = verdict.limit;
     return { governed, refusal: limitRefusal(exchange, facts, verdict, ports), circuit: undefined };
-  }
-  const reservation = verdict === undefined ? {} : { reservation: verdict.reservation };
-  return { governed: governedBy(gateway, { caller, stream, ...ticket, ...reservation }), refusal: undefined, circuit };
+  };
+  // A state in memory answers at once.
+  if (!(reserving instanceof Promise) && !(admitting instanceof Promise)) return done(reserving, admitting);
+  return Promise.all([reserving, admitting]).then(([verdict, circuit]) => done(verdict, circuit));
 }
 
 /** The provider's own rate limit, so that its SDKs know it, with true numbers. */

@@ -35,13 +35,13 @@ const decoder = new TextDecoder();
  * What the target's answer means, whole or as a stream. An error inside a 200 is what its HTTP form would be. Of a stream only what comes
  * later tells that; the circuit hears of it then. `addedUsage`: the stream was asked for its usage for our sake alone.
  */
-export async function inspect(
+export function inspect(
   response: OpenResponse,
   exchange: Identified,
   addedUsage: boolean,
   governed: Governed,
   ports: Ports,
-): Promise<Inspected> {
+): Inspected | Promise<Inspected> {
   const { status, headers, body } = response;
   if (status >= 400) return failed(response, exchange, ports);
   if (body === null || response.tunnel !== undefined) return succeeded(response, governed);
@@ -55,11 +55,20 @@ export async function inspect(
     };
   }
   if (!/json/i.test(headerValue(headers, "content-type") ?? "")) return succeeded(response, governed);
-  const { answer, text } = await read(response, exchange, FRAME_BYTES_MAX, ports);
+  const bytes = body instanceof Uint8Array ? body : body.atHand?.();
+  if (bytes === undefined || bytes.length > FRAME_BYTES_MAX) {
+    return read(response, exchange, FRAME_BYTES_MAX, ports).then((found) => whole(found, exchange, governed, ports));
+  }
+  // Most answers come in one piece, which goes on as it came.
+  return whole({ answer: response, text: textOf(response, bytes, FRAME_BYTES_MAX, ports) }, exchange, governed, ports);
+}
+
+/** A whole answer of JSON. */
+function whole({ answer, text }: Read, exchange: Identified, governed: Governed, ports: Ports): Inspected {
   if (answer === undefined) return cut(exchange, ports);
   const json = text === undefined || !(mayHoldUsage(text) || text.includes('"error"')) ? undefined : parseObject(text);
   if (json === undefined || text === undefined) return succeeded(answer, governed);
-  const failure = text.includes('"error"') ? failureInAnswer(exchange.provider, headers, text, ports.clock.wallMs()) : undefined;
+  const failure = text.includes('"error"') ? failureInAnswer(exchange.provider, answer.headers, text, ports.clock.wallMs()) : undefined;
   if (failure !== undefined) return { response: answer, failure };
   const { observed } = governed;
   observed.usage = exchange.dialect === undefined ? usageOfUnknown(json, undefined) : DIALECTS[exchange.dialect].usage(json, undefined);
@@ -93,20 +102,21 @@ async function failed(response: OpenResponse, exchange: Identified, ports: Ports
 const FRAMING: ReadonlySet<string> = new Set(["content-length", "content-encoding"]);
 
 /** The answer, of which as much has been read as there is; `text` where that is all of it. No answer where it was cut. */
-async function read(
-  response: OpenResponse,
-  { clientGone }: Identified,
-  bytesMax: number,
-  ports: Ports,
-): Promise<{ readonly answer: OpenResponse | undefined; readonly text: string | undefined }> {
+type Read = { readonly answer: OpenResponse | undefined; readonly text: string | undefined };
+
+function textOf({ headers }: OpenResponse, bytes: Uint8Array, bytesMax: number, ports: Ports): string | undefined {
+  const coding = headerValue(headers, "content-encoding") ?? "identity";
+  const plain = coding === "identity" ? bytes : ports.withoutContentCoding(bytes, coding, bytesMax);
+  return plain === undefined ? undefined : decoder.decode(plain);
+}
+
+async function read(response: OpenResponse, { clientGone }: Identified, bytesMax: number, ports: Ports): Promise<Read> {
   try {
     const found = await peeked(response.body, bytesMax, clientGone);
     if (found.kind === "larger") return { answer: { ...response, body: found.body }, text: undefined };
-    const coding = headerValue(response.headers, "content-encoding") ?? "identity";
-    const plain = coding === "identity" ? found.bytes : ports.withoutContentCoding(found.bytes, coding, bytesMax);
     return {
       answer: { ...response, body: response.body === null ? null : found.bytes },
-      text: plain === undefined ? undefined : decoder.decode(plain),
+      text: textOf(response, found.bytes, bytesMax, ports),
     };
   } catch (error) {
     if (error instanceof BodyCut) return { answer: undefined, text: undefined };

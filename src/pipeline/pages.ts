@@ -2,16 +2,21 @@ import type { Identified, OpenResponse } from "../core/exchange.ts";
 import type { Gateway } from "../core/gateway.ts";
 
 /** The gateway's own pages; undefined: it is none of them. No page of another origin may read them. */
-export async function pageOf({ method, target }: Identified, gateway: Gateway): Promise<OpenResponse | undefined> {
+export function pageOf({ method, target }: Identified, gateway: Gateway): Promise<OpenResponse> | undefined {
   if (method !== "GET" && method !== "HEAD") return undefined;
   const queryAt = target.indexOf("?");
   const path = queryAt < 0 ? target : target.slice(0, queryAt);
-  if (path === "/health") {
-    const { isHealthy, report } = await gateway.health();
-    return page(method, isHealthy ? 200 : 503, "application/json", `${JSON.stringify(report)}\n`);
-  }
-  if (path === "/metrics") return page(method, 200, "text/plain; version=0.0.4; charset=utf-8", await gateway.metrics());
-  return undefined;
+  if (path === "/health") return healthPage(method, gateway);
+  return path === "/metrics" ? metricsPage(method, gateway) : undefined;
+}
+
+async function healthPage(method: string, gateway: Gateway): Promise<OpenResponse> {
+  const { isHealthy, report } = await gateway.health();
+  return page(method, isHealthy ? 200 : 503, "application/json", `${JSON.stringify(report)}\n`);
+}
+
+async function metricsPage(method: string, gateway: Gateway): Promise<OpenResponse> {
+  return page(method, 200, "text/plain; version=0.0.4; charset=utf-8", await gateway.metrics());
 }
 
 function page(method: string, status: number, contentType: string, text: string): OpenResponse {

@@ -1,7 +1,7 @@
 import type { ForwardFailure, Identified, OpenResponse } from "../core/exchange.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Ports } from "../core/ports.ts";
-import { randomStream } from "../core/random.ts";
+import { type Random, randomStream } from "../core/random.ts";
 import type { BreakerVerdict } from "../core/state-store.ts";
 import { failureOfForward } from "../policy/classify.ts";
 import { degradedAnswer } from "../policy/degraded-answer.ts";
@@ -33,7 +33,7 @@ export type Persisting = {
   /** What is left of the time that the request allows; undefined: as long as it takes. */
   readonly budgetMs: () => number | undefined;
   readonly ask: (attempt: number) => Promise<AskedOnce>;
-  readonly inspect: (response: OpenResponse) => Promise<Meaning>;
+  readonly inspect: (response: OpenResponse) => Meaning | Promise<Meaning>;
 };
 
 type Meaning = { readonly response: OpenResponse; readonly failure: Failure | undefined; readonly error?: string };
@@ -52,7 +52,7 @@ export async function persist({ exchange, governed, circuit, ...doing }: Persist
     observed.failure = "degraded";
     return degraded(exchange, breaker.degradedSignal, circuit.retryAfterMs, ports);
   }
-  const random = randomStream(ports.seed, `retry/${exchange.id}`);
+  let random: Random | undefined;
   let state: RetryState = NO_RETRIES;
   let healed = 0;
   for (let attempt = 1; ; attempt++) {
@@ -60,7 +60,8 @@ export async function persist({ exchange, governed, circuit, ...doing }: Persist
     observed.failure = undefined;
     const asked = await doing.ask(attempt);
     if (asked === "client_gone" || asked === "hang") return asked;
-    const { response, failure, error = asked.error } = await meaningOf(asked, doing.inspect);
+    const meaning = meaningOf(asked, doing.inspect);
+    const { response, failure, error = asked.error } = meaning instanceof Promise ? await meaning : meaning;
     // What a call that nobody waits for came to says nothing of the target.
     if (exchange.clientGone.aborted) {
       discard(response);
@@ -75,6 +76,7 @@ export async function persist({ exchange, governed, circuit, ...doing }: Persist
     observed.failure = failure.class;
     // One answer is enough to tell whether the circuit can close; a circuit that is only watched changes nothing.
     const isTrial = governed.isProbe && isEnforced;
+    random ??= randomStream(ports.seed, `retry/${exchange.id}`);
     const next = isTrial || !doing.isRepeatable ? undefined : afterFailure(state, failure, gateway.retry, random.next());
     const left = doing.budgetMs() ?? Number.POSITIVE_INFINITY;
     if (next?.kind === "retry" && next.waitMs < left) {
@@ -103,7 +105,7 @@ export async function persist({ exchange, governed, circuit, ...doing }: Persist
   }
 }
 
-async function meaningOf({ response, error, forward }: Exclude<AskedOnce, string>, inspect: Persisting["inspect"]): Promise<Meaning> {
+function meaningOf({ response, error, forward }: Exclude<AskedOnce, string>, inspect: Persisting["inspect"]): Meaning | Promise<Meaning> {
   if (forward !== undefined) return { response, failure: failureOfForward(forward) };
   return error === undefined ? inspect(response) : { response, failure: undefined };
 }

@@ -15,7 +15,7 @@ import { dated } from "./helpers/dated.ts";
 import { Facts } from "./helpers/facts.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { ownFieldsOf } from "./helpers/own-fields.ts";
-import { NO_FACTS } from "./helpers/read-facts.ts";
+import { factsOf, NO_FACTS } from "./helpers/read-facts.ts";
 import { repeatableBody, withBody } from "./helpers/repeatable-body.ts";
 import { TEST_MODES, testModeFault } from "./helpers/test-mode.ts";
 import { withTokens } from "./helpers/told-tokens.ts";
@@ -50,13 +50,13 @@ async function turnedAway({ exchange, response, error }: RefusedAccess, ports: P
 
 /** The gateway's own pages, and what browsers want around every answer. */
 async function throughGateway(exchange: Identified, gateway: Gateway, ports: Ports): Promise<Delivery> {
-  const page = await pageOf(exchange, gateway);
-  if (page !== undefined) return delivered(exchange, dated(page, ports.clock.wallMs()), { ...NOTHING_NOTED, isPage: true }, ports);
+  const page = pageOf(exchange, gateway);
+  if (page !== undefined) return delivered(exchange, dated(await page, ports.clock.wallMs()), { ...NOTHING_NOTED, isPage: true }, ports);
   const { cors } = gateway;
-  if (cors === undefined) return answered(exchange, ports);
-  const preflight = preflightAnswer(exchange, cors);
+  const preflight = cors === undefined ? undefined : preflightAnswer(exchange, cors);
   if (preflight !== undefined) return delivered(exchange, dated(preflight, ports.clock.wallMs()), NOTHING_NOTED, ports);
-  return withCors(await answered(exchange, ports), exchange, cors);
+  const delivery = await answered(exchange, ports);
+  return cors === undefined ? delivery : withCors(delivery, exchange, cors);
 }
 
 async function answered(received: Identified, ports: Ports): Promise<Delivery> {
@@ -111,13 +111,14 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
     const message = "x-llm-proxy-timeout-ms must be a whole number of milliseconds above 0";
     return ownErrorDelivery(received, 400, "invalid_timeout", message, NOTHING_NOTED, ports);
   }
-  const bytes = await received.body.whole(REQUEST_INSPECT_BYTES_MAX);
+  const bytes = received.body.atHand?.() ?? (await received.body.whole(REQUEST_INSPECT_BYTES_MAX));
   const { maxTransientRetries, maxRateLimitRetries, bodyBytesMax } = gateway.retry;
   const isRepeatable = maxTransientRetries + maxRateLimitRetries > 0 && bytes !== undefined && bytes.length <= bodyBytesMax;
   const exchange = isRepeatable ? withBody(own.exchange, repeatableBody(own.exchange.body, bytes)) : own.exchange;
-  const facts = new Facts(exchange, ports);
-  const known = await facts.get();
-  const admitted = await admit(exchange, known, bytes?.length ?? exchange.body.lengthBytes ?? 0, gateway, ports);
+  const known = factsOf(exchange, bytes, ports);
+  const facts = new Facts(exchange, ports, known);
+  const admitting = admit(exchange, known, bytes?.length ?? exchange.body.lengthBytes ?? 0, gateway, ports);
+  const admitted = admitting instanceof Promise ? await admitting : admitting;
   const notes: Notes = { ...NOTHING_NOTED, model: known.model, end: admitted.governed.end };
   if (admitted.refusal !== undefined) return delivered(exchange, admitted.refusal, { ...notes, error: "rate_limited" }, ports);
   try {
@@ -161,7 +162,7 @@ type Performing = {
 async function performed({ exchange, decided, facts, way, end }: Performing, ports: Ports): Promise<Delivery> {
   const adaptation = adaptationOf(exchange, ports);
   const side = adaptation === undefined ? undefined : await targetSide(exchange, adaptation, facts, ports);
-  const known = await facts.get();
+  const known = facts.known ?? (await facts.get());
   // Most requests through the gateway meet no fault.
   const { planned, decisions } = decided;
   const faults = planned.filter(({ rule }) => rule.side === "client").map((plan) => plannedOf(plan, exchange, known, ports));
@@ -238,8 +239,8 @@ async function askUntilAnswered(
   const { exchange, side, facts } = asking;
   const { governed: held } = way;
   const target = side?.exchange ?? exchange;
-  const targetFacts = await (side?.facts ?? facts).get();
-  const ofUsage = held.gateway.includeUsage && side === undefined ? askedForUsage(target, targetFacts, way.bytes) : undefined;
+  const ofUsage =
+    held.gateway.includeUsage && side === undefined ? askedForUsage(target, facts.known ?? (await facts.get()), way.bytes) : undefined;
   const as = ofUsage ?? target;
   const factsThere = ofUsage === undefined ? (side?.facts ?? facts) : new Facts(ofUsage, ports);
   const skipped: Notes["skipped"][] = [];
@@ -284,10 +285,17 @@ function budgetOf({ untilMonotonicMs }: Pick<GovernedWay, "untilMonotonicMs">, p
 }
 
 /** Asks the target, which may meet faults of its own: they work on what it sees, and in its dialect. */
-async function askOnce(asking: Asking, attemptNumber: number, ports: Ports): Promise<AskedWithFaults> {
-  const { exchange, side, facts, upstream, way } = asking;
-  const target = side ?? { exchange, facts };
-  if (upstream.length === 0) return askPlainly(asking, target, ports);
+function askOnce(asking: Asking, attemptNumber: number, ports: Ports): Promise<AskedWithFaults> {
+  const target = asking.side ?? { exchange: asking.exchange, facts: asking.facts };
+  return asking.upstream.length === 0 ? askPlainly(asking, target, ports) : askWithFaults(asking, target, attemptNumber, ports);
+}
+
+async function askWithFaults(
+  { exchange, upstream, way, ...asking }: Asking,
+  target: Pick<TargetSide, "exchange" | "facts">,
+  attemptNumber: number,
+  ports: Ports,
+): Promise<AskedWithFaults> {
   const known = await target.facts.get();
   const faults = upstream.map((plan) => plannedOf(plan, target.exchange, known, ports, attemptNumber));
   const performing = { clock: ports.clock, gone: exchange.clientGone };

@@ -26,6 +26,10 @@ export class WholeRequestBody implements RequestBody {
     return this.#body.length <= bytesMax ? this.#body.bytes() : undefined;
   }
 
+  atHand(): Uint8Array {
+    return this.#body.bytes();
+  }
+
   forward(): WholeBody {
     return this.#body;
   }

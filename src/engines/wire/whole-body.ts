@@ -24,6 +24,10 @@ export class WholeBody implements Chunks {
     return this.block.subarray(this.from, this.to);
   }
 
+  atHand(): Uint8Array {
+    return this.bytes();
+  }
+
   async read(): Promise<Uint8Array | undefined> {
     if (this.#isRead) return undefined;
     this.#isRead = true;

@@ -6,15 +6,18 @@ import { readFacts } from "./read-facts.ts";
 export class Facts {
   readonly #exchange: Identified;
   readonly #ports: Ports;
+  /** Where they are known already. */
+  readonly known: RequestFacts | undefined;
   #read: Promise<RequestFacts> | undefined;
 
-  constructor(exchange: Identified, ports: Ports) {
+  constructor(exchange: Identified, ports: Ports, known?: RequestFacts) {
     this.#exchange = exchange;
     this.#ports = ports;
+    this.known = known;
   }
 
   get(): Promise<RequestFacts> {
-    this.#read ??= readFacts(this.#exchange, this.#ports);
+    this.#read ??= this.known === undefined ? readFacts(this.#exchange, this.#ports) : Promise.resolve(this.known);
     return this.#read;
   }
 }

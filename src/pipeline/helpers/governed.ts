@@ -15,7 +15,12 @@ export type Governed = {
   readonly end: (status: number | null) => GatewayFacts;
 };
 
-type Held = { readonly caller: Caller; readonly stream: boolean; readonly reservation?: Reservation; readonly ticket?: BreakerTicket };
+type Held = {
+  readonly caller: Caller;
+  readonly stream: boolean;
+  readonly reservation: Reservation | undefined;
+  readonly ticket: BreakerTicket | undefined;
+};
 
 export function governedBy(gateway: Gateway, { caller, stream, reservation, ticket }: Held): Governed {
   const observed: Observed = {

@@ -12,8 +12,15 @@ const decoder = new TextDecoder();
 /** Parses the body once, for whoever asks first; a body that cannot be read or is not JSON has no facts. */
 export async function readFacts(exchange: Identified, ports: Ports): Promise<RequestFacts> {
   if (exchange.dialect === undefined) return NO_FACTS;
-  const bytes = await plainBody(exchange, REQUEST_INSPECT_BYTES_MAX, ports);
-  return DIALECTS[exchange.dialect].facts(exchange.path, exchange.query, bytes === undefined ? undefined : parseJson(bytes));
+  return factsOf(exchange, await exchange.body.whole(REQUEST_INSPECT_BYTES_MAX), ports);
+}
+
+/** The same of a body that is there. */
+export function factsOf(exchange: Identified, bytes: Uint8Array | undefined, ports: Ports): RequestFacts {
+  if (exchange.dialect === undefined) return NO_FACTS;
+  const coding = headerValue(exchange.headers, "content-encoding") ?? "identity";
+  const plain = bytes === undefined || coding === "identity" ? bytes : ports.withoutContentCoding(bytes, coding, REQUEST_INSPECT_BYTES_MAX);
+  return DIALECTS[exchange.dialect].facts(exchange.path, exchange.query, plain === undefined ? undefined : parseJson(plain));
 }
 
 /** The request body without its content coding; what goes to a target keeps it. Undefined where it is too large or broken. */
