@@ -73,10 +73,14 @@ local function load(key, windowMs, nowMs)
 end
 `;
 
-/** The marks of what was counted: the last of an instance's own moments at which something of it was. */
+/**
+ * The mark of an instance: its own moment of the last thing of it that was counted. It is as old as what counts when the store
+ * has lost some of that, and tells what is lost. It outlives all that counts.
+ */
 const MARK = `
 local function mark(key, atMs)
-  redis.call('SET', key, atMs, 'PX', 90000000)
+  local known = redis.call('GET', key)
+  if not known or tonumber(known) < tonumber(atMs) then redis.call('SET', key, atMs, 'PX', 90000000) end
 end
 `;
 

@@ -66,7 +66,8 @@ export function createMemoryLimits(monotonicMs: () => number, countersMax = COUN
       for (const { amount, lastMs } of entries) putIn(member, amount, lastMs, nowMs);
     },
     takeOut(most) {
-      const some = [...table.members()].slice(0, most);
+      const some: Member[] = [];
+      for (const member of table.members()) if (some.push(member) >= most) break;
       for (const member of some) table.remove(member);
       return some;
     },

@@ -1,14 +1,19 @@
 import { connect, type NetConnectOpts } from "node:net";
 
+/** Undefined where the client takes it for none. */
+function parse(url: string): URL | null {
+  return /^(redis|valkey)s?:|^redis(\+tls)?(\+unix)?:/i.test(url) ? URL.parse(url) : null;
+}
+
 /** Where the server is, for people: without user and password. */
 export function addressForPeople(url: string): string {
-  const parsed = URL.parse(url);
+  const parsed = parse(url);
   return parsed === null ? "the store" : `${parsed.protocol}//${parsed.host}${parsed.pathname}`;
 }
 
 /** Takes the user and the password of the URL out of a text. */
 export function withoutSecrets(text: string, url: string): string {
-  const parsed = URL.parse(url);
+  const parsed = parse(url);
   const secrets = parsed === null ? [url] : [parsed.password, parsed.username].flatMap((secret) => [secret, decoded(secret)]);
   return secrets.filter((secret) => secret !== "").reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
 }
@@ -41,7 +46,7 @@ const WORDS: Readonly<Record<string, string>> = {
 const PORT = 6379;
 
 function targetOf(url: string): NetConnectOpts | undefined {
-  const parsed = URL.parse(url);
+  const parsed = parse(url);
   if (parsed === null) return undefined;
   if (parsed.protocol.endsWith("unix:")) return { path: decoded(parsed.pathname) };
   // IPv6 stands in brackets in a URL alone.

@@ -17,7 +17,8 @@ export type RedisSetup = {
   readonly onChange: (isUp: boolean, detail: string) => void;
   /** Of this instance among those that share the store. */
   readonly id?: string;
-  readonly open?: () => RedisLink;
+  /** `onClose` where it is seen to be gone; that it is not called says nothing. */
+  readonly open?: (onClose: () => void) => RedisLink;
   readonly after?: After;
 };
 
@@ -44,7 +45,7 @@ type UpTime = { readonly link: RedisLink; readonly end: (why: NoReply) => void }
 export function createRedisConnection(setup: RedisSetup): SharedScripts {
   const { url, prefix, timeoutMs, onChange, id = randomUUID(), after = AFTER } = setup;
   const address = addressForPeople(url);
-  const open = setup.open ?? (() => openLink(url, setup.tls));
+  const open = setup.open ?? ((onClose: () => void) => openLink(url, setup.tls, onClose));
   const patience = { msMax: RETURN_MS_MAX, after };
   const keyOf = (name: string) => `{${prefix}}:${name}`;
   const instancesKey = keyOf("instances");
@@ -79,7 +80,9 @@ export function createRedisConnection(setup: RedisSetup): SharedScripts {
   async function connect(): Promise<string | undefined> {
     let fresh: RedisLink;
     try {
-      fresh = open();
+      fresh = open(() => {
+        if (link === fresh) lose({ kind: "none", isLate: false, why: "connection closed" });
+      });
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
@@ -94,8 +97,15 @@ export function createRedisConnection(setup: RedisSetup): SharedScripts {
   }
 
   function disconnect(): void {
-    link?.close();
+    const last = link;
     link = undefined;
+    last?.close();
+  }
+
+  /** Those who come next must not wait for what somebody has waited for. */
+  function lose(why: NoReply, asked = upTime): void {
+    if (upTime === asked) upTime = undefined;
+    asked?.end(why);
   }
 
   async function beat(on: RedisLink): Promise<Reply> {
@@ -175,9 +185,7 @@ export function createRedisConnection(setup: RedisSetup): SharedScripts {
       if (asked === undefined) return AWAY;
       const reply = await runScript(asked.link, script, keys, words, { msMax: timeoutMs, after });
       if (reply.kind === "answer") return reply.value;
-      // Those who come next must not wait for what this one has waited for.
-      if (upTime === asked) upTime = undefined;
-      asked.end(reply);
+      lose(reply, asked);
       return AWAY;
     },
     isUp: () => upTime !== undefined,
@@ -191,18 +199,19 @@ export function createRedisConnection(setup: RedisSetup): SharedScripts {
       link = undefined;
       // The others share the limits among fewer from now on.
       if (last !== undefined) void runScript(last, GOODBYE, [instancesKey], [id], { msMax: timeoutMs, after }).finally(() => last.close());
-      upTime?.end({ kind: "none", isLate: false, why: "closed" });
-      upTime = undefined;
+      lose({ kind: "none", isLate: false, why: "closed" });
       endPause();
     },
   };
 }
 
-function openLink(url: string, tls: TLSOptions | undefined): RedisLink {
-  return new RedisClient(url, {
+function openLink(url: string, tls: TLSOptions | undefined, onClose: () => void): RedisLink {
+  const client = new RedisClient(url, {
     autoReconnect: false,
     enableOfflineQueue: false,
     connectionTimeout: RETURN_MS_MAX,
     ...(tls === undefined ? {} : { tls }),
   });
+  client.onclose = onClose;
+  return client;
 }

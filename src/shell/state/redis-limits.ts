@@ -5,7 +5,8 @@ import { counterName } from "./counter-name.ts";
 import { CORRECT, GRANTED, REFUSED, RESERVE, RESTORE, STANDING, TOO_LATE } from "./limit-scripts.ts";
 import { type Counted, createMemoryLimits } from "./memory-limits.ts";
 import { createMissedCalls } from "./missed-calls.ts";
-import { RETURN_MS_MAX, type RunScript, type SharedScripts } from "./shared-scripts.ts";
+import { AWAY, RETURN_MS_MAX, type RunScript, type SharedScripts } from "./shared-scripts.ts";
+import { createStoreClock } from "./store-clock.ts";
 import { withoutStore } from "./store-loss.ts";
 
 export type RedisLimitsSetup = {
@@ -44,12 +45,13 @@ export function createRedisLimits({
   const markKey = scripts.keyOf(`granted:${randomUUID()}`);
   let reservations = 0;
   let returns = 0;
-  /** The store's clock less our own; undefined before it was ever asked. */
-  let offsetMs: number | undefined;
+  const clock = createStoreClock(monotonicMs);
   /** Our moment of the last thing that the store is known to have counted. */
   let markMs = Number.NEGATIVE_INFINITY;
   /** What it had counted after this moment of ours it has lost, and was told again with all corrections. */
   let lostAfterMs = Number.POSITIVE_INFINITY;
+  /** What the store was told last, if no answer came. */
+  let doubtful: { readonly told: readonly Counted[]; readonly sentMs: number } | undefined;
   let isTelling = false;
 
   scripts.onReturn(bringInStep);
@@ -58,11 +60,7 @@ export function createRedisLimits({
 
   const keyOf = (limit: Limit) => scripts.keyOf(`limit:${counterName(limit)}`);
   /** Nothing is done later: by then it is decided otherwise. */
-  const deadline = (sentMs: number, msMax: number) =>
-    offsetMs === undefined ? "" : String(Math.floor(sentMs + offsetMs + msMax * DECIDE_SHARE));
-  const readOffset = (storeMs: number, sentMs: number) => {
-    offsetMs = storeMs - (sentMs + monotonicMs()) / 2;
-  };
+  const deadline = (sentMs: number, msMax: number) => String(clock.at(sentMs + msMax * DECIDE_SHARE) ?? "");
 
   function granted(limits: readonly Limit[], tokens: number, atMs: number, storeMs: number | undefined): LimitVerdict {
     const reservation: SharedReservation = { id: String(reservations++), limits, tokens, atMs, storeMs, returns };
@@ -93,7 +91,7 @@ export function createRedisLimits({
     );
     if (!Array.isArray(answer)) return decideLocally(limits, tokens);
     const [kind, storeMs, index, remaining, retryAfterMs] = answer.map(Number);
-    if (storeMs !== undefined) readOffset(storeMs, sentMs);
+    if (storeMs !== undefined) clock.hear(storeMs);
     if (kind === GRANTED) {
       own.take(limits, tokens, sentMs);
       markMs = Math.max(markMs, sentMs);
@@ -102,24 +100,26 @@ export function createRedisLimits({
     const limit = limits[index ?? -1];
     if (kind === REFUSED && limit !== undefined)
       return { kind: "refused", limit, remaining: remaining ?? 0, retryAfterMs: retryAfterMs ?? 0 };
-    // It answers, and so it is its clock that was changed.
+    // It answers in time: so it is a clock that was set.
     if (kind === TOO_LATE && !isSecond) return decideTogether(limits, tokens, true);
     return decideLocally(limits, tokens);
   }
 
   async function bringInStep(run: RunScript): Promise<void> {
-    const sentMs = monotonicMs();
     const answer = await run(STANDING, [markKey], [""]);
     if (!Array.isArray(answer)) return;
-    readOffset(Number(answer[0]), sentMs);
+    clock.hear(Number(answer[0]));
     const keptMs = answer[1] === null ? Number.NEGATIVE_INFINITY : Number(answer[1]);
     lostAfterMs = keptMs < markMs ? keptMs : Number.POSITIVE_INFINITY;
     if (keptMs < markMs) {
-      // What is untold is in it.
+      // What is untold or doubtful is in it.
       while (untold.takeOut(COUNTERS_AT_ONCE).length > 0);
       for (const counted of own.countedAfter(keptMs)) untold.bringIn(counted);
       markMs = keptMs;
+    } else if (doubtful !== undefined && keptMs < doubtful.sentMs) {
+      for (const counted of doubtful.told) untold.bringIn(counted);
     }
+    doubtful = undefined;
     await tell(run, RETURN_MS_MAX);
   }
 
@@ -127,20 +127,22 @@ export function createRedisLimits({
   async function tell(run: RunScript, msMax: number): Promise<void> {
     if (isTelling) return;
     isTelling = true;
-    for (let some = untold.takeOut(COUNTERS_AT_ONCE); some.length > 0; some = untold.takeOut(COUNTERS_AT_ONCE)) {
+    for (let told = untold.takeOut(COUNTERS_AT_ONCE); told.length > 0; told = untold.takeOut(COUNTERS_AT_ONCE)) {
       const sentMs = monotonicMs();
       const answer = await run(
         RESTORE,
-        [...some.map(({ limit }) => keyOf(limit)), markKey],
-        ["", deadline(sentMs, msMax), String(sentMs), ...some.flatMap((counted) => wordsOf(counted, sentMs))],
+        [...told.map(({ limit }) => keyOf(limit)), markKey],
+        ["", deadline(sentMs, msMax), String(sentMs), ...told.flatMap((counted) => wordsOf(counted, sentMs))],
       );
-      if (answer !== GRANTED) {
-        for (const counted of some) untold.bringIn(counted);
-        break;
+      if (answer === GRANTED) {
+        markMs = Math.max(markMs, sentMs);
+        continue;
       }
-      markMs = Math.max(markMs, sentMs);
+      if (answer === AWAY) doubtful = { told, sentMs };
+      else for (const counted of told) untold.bringIn(counted);
+      break;
     }
-    if (untold.size() === 0) returns++;
+    if (untold.size() === 0 && doubtful === undefined) returns++;
     isTelling = false;
   }
 
@@ -148,7 +150,7 @@ export function createRedisLimits({
     const { limits, atMs } = reservation;
     const changed = limits.filter((limit) => differenceOf(limit) !== 0);
     if (changed.length === 0 || !isShared(reservation)) return;
-    const storeMs = Math.round(reservation.storeMs ?? atMs + (offsetMs ?? 0));
+    const storeMs = reservation.storeMs ?? clock.at(atMs) ?? 0;
     const words = changed.flatMap((limit) => [WINDOW_MS[limit.window], differenceOf(limit)]).map(String);
     const call = (run: RunScript) => run(CORRECT, changed.map(keyOf), ["", String(storeMs), ...words]);
     // What is not answered may have been done: it is not told again.

@@ -53,7 +53,9 @@ function played(changes: Partial<RedisSetup> = {}, refuses = false) {
   const sent: Sent[] = [];
   const told: string[] = [];
   const state = { opened: 0, closed: 0, refuses, isSilent: false };
-  const open = (): RedisLink => {
+  let close = () => {};
+  const open = (onClose: () => void): RedisLink => {
+    close = onClose;
     state.opened++;
     return {
       connect: async () => {
@@ -78,7 +80,7 @@ function played(changes: Partial<RedisSetup> = {}, refuses = false) {
     after: time.after,
     ...changes,
   });
-  return { time, sent, told, state, scripts };
+  return { time, sent, told, state, scripts, close: () => close() };
 }
 
 /** The answer, or undefined where none came yet. */
@@ -217,6 +219,18 @@ test("attempts grow rarer, up to one a second, and say once that it is away", as
   for (let step = 0; step < 100; step++) await time.pass(100);
   expect(state.opened).toBeWithin(12, 30);
   expect(told).toHaveLength(1);
+  scripts.close();
+});
+
+test("a connection that is seen to close is made anew, without waiting for anything", async () => {
+  const { time, state, told, scripts, close } = played();
+  await settled();
+  close();
+  expect(scripts.isUp()).toBe(false);
+  await time.pass(50);
+  expect(scripts.isUp()).toBe(true);
+  expect(state.opened).toBe(2);
+  expect(told[1]).toBe("away: redis://127.0.0.1:1/2: connection closed");
   scripts.close();
 });
 

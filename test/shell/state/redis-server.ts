@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RedisClient } from "bun";
+import { HEARTBEAT_MS } from "../../../src/shell/state/heartbeat-script.ts";
 import { freePort } from "../../e2e/support/servers.ts";
 import { until } from "../support.ts";
 
@@ -61,4 +62,10 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
       return asking.send(command, words);
     },
   };
+}
+
+/** Hearts that beat forty times as fast. */
+export function quickHeart(ms: number, action: () => void): () => void {
+  const timer = setTimeout(action, ms === HEARTBEAT_MS ? HEARTBEAT_MS / 40 : ms);
+  return () => clearTimeout(timer);
 }
