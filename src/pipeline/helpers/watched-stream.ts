@@ -1,6 +1,9 @@
 import type { Chunks } from "../../core/exchange.ts";
 import type { Frame, Framing } from "../../core/frame.ts";
 
+const BRACE = 0x7b;
+const decoder = new TextDecoder();
+
 export type StreamWatch = {
   /** Gives the frame's payload as it goes on; undefined leaves it out. */
   readonly onFrame: (frame: Frame) => string | undefined;
@@ -22,7 +25,9 @@ export function watchedStream(source: Chunks, framing: Framing, watch: StreamWat
     const pieces: Uint8Array[] = [];
     for (const frame of frames) {
       const { data, event, bytes } = frame;
-      const goesOn = data === undefined ? undefined : watch.onFrame(frame);
+      // Gemini puts its errors bare between the events of a stream.
+      const said = data ?? (bytes[0] === BRACE ? decoder.decode(bytes) : undefined);
+      const goesOn = said === undefined ? undefined : watch.onFrame(said === data ? frame : { ...frame, data: said });
       if (!rewrites) continue;
       if (data === undefined || goesOn === data) pieces.push(bytes);
       else if (goesOn !== undefined) pieces.push(framing.render(event, goesOn, written));
