@@ -8,9 +8,9 @@ import {
   circuitsOf,
   ctl,
   eventsOf,
+  exchangeEvent,
   type GatewayTables,
   gatewayToml,
-  lastExchange,
   QUICK,
   startGateway,
 } from "./support/gateway-daemon.ts";
@@ -92,7 +92,7 @@ describe("opening", () => {
     );
     expect(upstream.asked.length).toBe(3);
     expect(await changes(daemon)).toEqual([`${CIRCUIT} closed>open 3 failures within 120 s`]);
-    expect(await lastExchange(daemon, 4)).toMatchObject({
+    expect(await exchangeEvent(daemon, 4)).toMatchObject({
       status: 503,
       error: "provider_degraded",
       gateway: { attempts: 0, failure: "degraded" },
@@ -302,7 +302,7 @@ describe.each(ENGINES)("half open, with the %s engine", (engine) => {
     expect((await posted(daemon)).status).toBe(200);
     upstream.asked[1]?.arrived.connection.write("0\r\n\r\n");
     while (!(await reader?.read())?.done);
-    await lastExchange(daemon, 2);
+    await exchangeEvent(daemon, 2);
     expect(await circuitOf(daemon, CIRCUIT)).toMatchObject({ state: "open", failures: 1 });
   });
 
@@ -492,7 +492,7 @@ describe("test modes", () => {
     const recovered = await posted(daemon, { headers: { [HEADER]: "force_transient_recover" } });
     expect([recovered.status, recovered.text]).toEqual([200, JSON.stringify(CHAT_ANSWER)]);
     expect(upstream.asked.length).toBe(1);
-    expect(await lastExchange(daemon, 2)).toMatchObject({ gateway: { attempts: 2, failure: null } });
+    expect(await exchangeEvent(daemon, 2)).toMatchObject({ gateway: { attempts: 2, failure: null } });
     const head = (await upstream.asked[0]?.message)?.head;
     expect(head).not.toMatch(/test-mode/i);
     expect(await posted(daemon, { headers: { [HEADER]: "force_something" } })).toMatchObject({ status: 200 });
@@ -524,7 +524,7 @@ describe("test modes", () => {
     };
     expect(await ask("force_degraded")).toBe("ApiError 503 provider_degraded");
     expect(await ask("force_transient_recover")).toBe("answer");
-    expect(await lastExchange(daemon, 2)).toMatchObject({ provider: "google", gateway: { attempts: 2 } });
+    expect(await exchangeEvent(daemon, 2)).toMatchObject({ provider: "google", gateway: { attempts: 2 } });
   });
 
   test("nor in the query: what else stands there stays as it was", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { ENGINES, eventually, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
-import { eventsOf, type GatewayEvent, gatewayToml, lastExchange, QUICK, startGateway } from "./support/gateway-daemon.ts";
+import { eventsOf, exchangeEvent, type GatewayEvent, gatewayToml, QUICK, startGateway } from "./support/gateway-daemon.ts";
 import { BODY, CHAT, chatBody, inFront, type Pair, post } from "./support/gateway-pair.ts";
 import { told } from "./support/gateway-sdks.ts";
 import {
@@ -52,7 +52,7 @@ describe.each(ENGINES)("faults on the target's side with the %s engine", (engine
           (thrown: unknown) => ({ answer: undefined, error: thrown }),
         );
     const seen = error === undefined ? `answer of ${answer?.outputTokens} tokens` : told(error);
-    const { gateway } = await lastExchange(daemon, ++exchanges);
+    const { gateway } = await exchangeEvent(daemon, ++exchanges);
     const retries = (await eventsOf(daemon, "retry")).slice(before);
     return { seen, attempts: gateway?.attempts, failure: gateway?.failure, retries };
   }
@@ -148,7 +148,7 @@ describe.each(ENGINES)("transport failures with the %s engine", (engine) => {
     await given.arrayBuffer();
     expect(upstream.asked.length).toBe(asked + 5);
     exchanges += 2;
-    expect((await lastExchange(daemon, exchanges)).gateway).toMatchObject({ attempts: 3, failure: "degraded" });
+    expect((await exchangeEvent(daemon, exchanges)).gateway).toMatchObject({ attempts: 3, failure: "degraded" });
   });
 
   test("a target that refuses connections is asked until it takes them", async () => {
@@ -159,7 +159,7 @@ describe.each(ENGINES)("transport failures with the %s engine", (engine) => {
     await daemon.event(({ type, status }) => type === "retry" && status === null);
     using late = Bun.serve({ port, hostname: "127.0.0.1", fetch: () => Response.json(CHAT_ANSWER) });
     expect(await (await answer).json()).toEqual(CHAT_ANSWER);
-    expect((await lastExchange(daemon)).gateway).toMatchObject({ failure: null });
+    expect((await exchangeEvent(daemon)).gateway).toMatchObject({ failure: null });
     await late.stop();
     await daemon.stop();
   });
@@ -391,7 +391,7 @@ describe.each(ENGINES)("clients that leave, with the %s engine", (engine) => {
     const client = rawConnection(daemon.port, request("POST", CHAT, {}, BODY));
     await daemon.event(({ type }) => type === "retry");
     client.socket.resetAndDestroy();
-    const { done, status, gateway } = await lastExchange(daemon);
+    const { done, status, gateway } = await exchangeEvent(daemon);
     expect({ done, status, attempts: gateway?.attempts }).toEqual({ done: "client_gone", status: null, attempts: 1 });
     expect(upstream.asked.length).toBe(1);
     // Nothing is left that could ask: the next request is the second.
@@ -407,7 +407,7 @@ describe.each(ENGINES)("clients that leave, with the %s engine", (engine) => {
     const second = await eventually(() => upstream.asked[1], "the second attempt");
     client.socket.resetAndDestroy();
     expect(["fin", "rst"]).toContain(await second.arrived.connection.ended);
-    expect(await lastExchange(daemon)).toMatchObject({ done: "client_gone", gateway: { attempts: 2, failure: null } });
+    expect(await exchangeEvent(daemon)).toMatchObject({ done: "client_gone", gateway: { attempts: 2, failure: null } });
     expect(upstream.asked.length).toBe(2);
   });
 
@@ -419,7 +419,7 @@ describe.each(ENGINES)("clients that leave, with the %s engine", (engine) => {
     const first = await eventually(() => upstream.asked[0], "the first attempt");
     client.socket.resetAndDestroy();
     expect(["fin", "rst"]).toContain(await first.arrived.connection.ended);
-    expect(await lastExchange(daemon)).toMatchObject({ done: "client_gone" });
+    expect(await exchangeEvent(daemon)).toMatchObject({ done: "client_gone" });
     expect(upstream.asked.length).toBe(1);
   });
 
@@ -433,7 +433,7 @@ describe.each(ENGINES)("clients that leave, with the %s engine", (engine) => {
       const first = await eventually(() => upstream.asked[0], "the first attempt");
       client.socket.resetAndDestroy();
       expect(["fin", "rst"]).toContain(await first.arrived.connection.ended);
-      expect(await lastExchange(daemon)).toMatchObject({ done: "client_gone", error: null });
+      expect(await exchangeEvent(daemon)).toMatchObject({ done: "client_gone", error: null });
       expect(upstream.asked.length).toBe(1);
       await daemon.stop();
       upstream.stop();
@@ -499,7 +499,7 @@ describe("times", () => {
     const answer = await post(daemon);
     expect([answer.status, answer.headers.get("x-faultproxy-error")]).toEqual([504, "upstream_timeout"]);
     expect(upstream.asked.length).toBe(1);
-    expect((await lastExchange(daemon)).gateway).toMatchObject({ attempts: 1, failure: "degraded" });
+    expect((await exchangeEvent(daemon)).gateway).toMatchObject({ attempts: 1, failure: "degraded" });
   });
 
   const budget = (value: string) => ({ headers: { "X-LLM-Proxy-Timeout-Ms": value } });
@@ -510,7 +510,7 @@ describe("times", () => {
     const answer = await post(daemon, budget("120"));
     expect([answer.status, answer.headers.get("x-faultproxy-error")]).toEqual([504, "time_budget"]);
     expect(upstream.asked.length).toBe(1);
-    expect((await lastExchange(daemon)).gateway).toMatchObject({ attempts: 1, failure: null });
+    expect((await exchangeEvent(daemon)).gateway).toMatchObject({ attempts: 1, failure: null });
     upstream.follow(GOOD);
     expect((await post(daemon)).status).toBe(200);
   });

@@ -50,12 +50,9 @@ export async function eventsOf(daemon: Pick<TestDaemon, "events">, type: string)
   return (await daemon.events()).filter((event) => event.type === type) as unknown as readonly GatewayEvent[];
 }
 
-/** The newest exchange, once it and so many before it have ended. */
-export async function lastExchange(daemon: TestDaemon, count = 1): Promise<GatewayEvent> {
-  await daemon.event((event) => event.type === "exchange" && event.exchange === count);
-  const last = (await eventsOf(daemon, "exchange")).find(({ exchange }) => exchange === count);
-  if (last === undefined) throw new Error(`exchange ${count} has gone`);
-  return last;
+/** The exchange of this number, once it has ended. */
+export async function exchangeEvent(daemon: Pick<TestDaemon, "events" | "event">, number = 1): Promise<GatewayEvent> {
+  return (await daemon.event(({ type, exchange }) => type === "exchange" && exchange === number)) as unknown as GatewayEvent;
 }
 
 export type Circuit = {
