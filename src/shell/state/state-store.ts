@@ -1,8 +1,8 @@
 import type { Clock } from "../../core/clock.ts";
 import type { StateStore, StoreEvent } from "../../core/state-store.ts";
 import type { BreakerSettings } from "../../policy/breaker.ts";
-import { createMemoryBreakers } from "./memory-breakers.ts";
-import { createMemoryLimits } from "./memory-limits.ts";
+import { createMemoryStore } from "./memory-store.ts";
+import { createRedisStore } from "./redis-store.ts";
 
 export type StateStoreOptions = {
   /** Of a store that is shared; undefined: in memory. */
@@ -14,24 +14,6 @@ export type StateStoreOptions = {
   readonly tell: (event: StoreEvent) => void;
 };
 
-export function createStateStore({ breaker, providerOpenModels, clock, tell }: StateStoreOptions): StateStore {
-  const { reserve, reconcile, giveBack } = createMemoryLimits(clock.monotonicMs);
-  const { admit, settle, breakers, resetBreaker, openBreaker } = createMemoryBreakers({
-    ...clock,
-    settings: breaker,
-    providerOpenModels,
-    tell,
-  });
-  return {
-    reserve,
-    reconcile,
-    giveBack,
-    admit,
-    settle,
-    breakers,
-    resetBreaker,
-    openBreaker,
-    health: () => ({ kind: "memory", isUp: true, instances: 1, detail: undefined }),
-    close() {},
-  };
+export function createStateStore(options: StateStoreOptions): StateStore {
+  return options.url === undefined ? createMemoryStore(options) : createRedisStore(options.url, options);
 }
