@@ -1,3 +1,4 @@
+import { KEY_FIELD } from "../core/access.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import { type Parsed, parseDuration, parseInteger, parseSwitch } from "../rules/values.ts";
@@ -186,9 +187,10 @@ export const HEADERS: ValueKind<Readonly<Record<string, string>>> = {
     // The name alone: a value may be a key.
     const wrong = Object.entries(table).find((field) => !isField(field))?.[0];
     if (wrong === undefined) return { ok: true, value: table };
-    const why = OF_MESSAGE.test(wrong)
-      ? "belongs to the message itself"
-      : "is no field that can be sent: its name or its value has other characters";
+    const why =
+      OF_MESSAGE.test(wrong) || wrong.toLowerCase() === KEY_FIELD
+        ? "belongs to the message itself"
+        : "is no field that can be sent: its name or its value has other characters";
     return { ok: false, expected: `${HEADERS_EXPECTED}; ${JSON.stringify(wrong)} ${why}` };
   },
 };
@@ -199,7 +201,10 @@ const OF_MESSAGE = /^(host|connection|content-length|content-encoding|transfer-e
 /** Name and value as RFC 9110 section 5 has them. */
 function isField([name, value]: readonly [string, string]): boolean {
   return (
-    /^[!#$%&'*+.^_`|~\w-]+$/.test(name) && !OF_MESSAGE.test(name) && /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/.test(value)
+    /^[!#$%&'*+.^_`|~\w-]+$/.test(name) &&
+    !OF_MESSAGE.test(name) &&
+    name.toLowerCase() !== KEY_FIELD &&
+    /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/.test(value)
   );
 }
 

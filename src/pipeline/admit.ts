@@ -31,7 +31,7 @@ export function admit(
   gateway: Gateway,
   ports: Ports,
 ): Admitted | Promise<Admitted> {
-  const caller = callerOf(exchange, facts, gateway);
+  const caller = callerOf(exchange, facts, ports.access.isKey !== undefined, gateway);
   const { provider, model } = caller;
   const limits = gateway.limitsOf(caller);
   const tokens = limits.length === 0 ? 0 : gateway.estimate({ provider, characters: facts.inputCharacters, bodyBytes });

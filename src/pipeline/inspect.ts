@@ -65,10 +65,14 @@ export function inspect(
 
 /** A whole answer of JSON. */
 function whole({ answer, text }: Read, exchange: Identified, governed: Governed, ports: Ports): Inspected {
-  if (answer === undefined) return cut(exchange, ports);
-  const json = text === undefined || !(mayHoldUsage(text) || text.includes('"error"')) ? undefined : parseObject(text);
-  if (json === undefined || text === undefined) return succeeded(answer, governed);
-  const failure = text.includes('"error"') ? failureInAnswer(exchange.provider, answer.headers, text, ports.clock.wallMs()) : undefined;
+  if (answer === undefined) return unusable(exchange, "upstream_closed_early", CUT, ports);
+  if (text === undefined) return succeeded(answer, governed);
+  const maySayError = text.includes(ERROR_MEMBER);
+  const isObjectOfDialect = exchange.dialect !== undefined && answer.status === 200 && text.trimStart().startsWith("{");
+  const json = mayHoldUsage(text) || maySayError || isObjectOfDialect ? parseObject(text) : undefined;
+  // Of a body that ends with its connection nothing else tells that it was cut.
+  if (json === undefined) return isObjectOfDialect ? unusable(exchange, "upstream_protocol", BROKEN, ports) : succeeded(answer, governed);
+  const failure = maySayError ? failureInAnswer(exchange.provider, answer.headers, text, ports.clock.wallMs()) : undefined;
   if (failure !== undefined) return { response: answer, failure };
   const { observed } = governed;
   observed.usage = exchange.dialect === undefined ? usageOfUnknown(json, undefined) : DIALECTS[exchange.dialect].usage(json, undefined);
@@ -76,15 +80,20 @@ function whole({ answer, text }: Read, exchange: Identified, governed: Governed,
   return succeeded(answer, governed);
 }
 
+const CUT = "the upstream closed the connection in the middle of its answer";
+const BROKEN = "the upstream's answer begins as JSON and is none";
+
+/** `error`, and Databricks' `error_code`. */
+const ERROR_MEMBER = '"error';
+
 function succeeded(response: OpenResponse, { settle }: Governed): Inspected {
   settle("success");
   return { response, failure: undefined };
 }
 
 /** Nothing of it has gone to the client: it gets an error that it can read. */
-function cut({ provider }: Identified, ports: Ports): Inspected {
-  const reason = "upstream_closed_early";
-  const response = ownError(provider, 502, reason, "the upstream closed the connection in the middle of its answer");
+function unusable({ provider }: Identified, reason: string, message: string, ports: Ports): Inspected {
+  const response = ownError(provider, 502, reason, message);
   return {
     response: dated(response, ports.clock.wallMs()),
     failure: { class: "degraded", isSilent: false, retryAfterMs: undefined },
@@ -162,7 +171,7 @@ function watchOf(
     if (mayHoldUsage(data)) readJson(data);
     // A finish is a complete answer, also where the terminator never comes.
     isComplete ||= dialect.isTerminal(frame) || FINISHED.test(data);
-    if (data.includes('"error"')) {
+    if (data.includes(ERROR_MEMBER)) {
       const found = failureInAnswer(exchange.provider, headers, data, ports.clock.wallMs());
       if (found !== undefined) fail(found.class);
     }

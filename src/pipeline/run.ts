@@ -1,5 +1,5 @@
 import { BodyTooLarge } from "../core/body-too-large.ts";
-import { BodyCut, type Delivery, type ForwardFailure, type Identified, type Received } from "../core/exchange.ts";
+import { BodyCut, type Delivery, type ForwardFailure, type Identified, type OpenResponse, type Received } from "../core/exchange.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { REQUEST_INSPECT_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
@@ -130,7 +130,8 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
     const inTest = testMode === undefined ? undefined : testModeFault(testMode, ports.seed);
     const planned = inTest === undefined ? decided.planned : [inTest, ...decided.planned];
     const way: GovernedWay = {
-      ...admitted,
+      governed: admitted.governed,
+      circuit: admitted.circuit,
       isRepeatable,
       bytes,
       untilMonotonicMs: budget === undefined ? undefined : exchange.receivedMonotonicMs + Number(budget),
@@ -244,6 +245,8 @@ async function askUntilAnswered(
   const as = ofUsage ?? target;
   const factsThere = ofUsage === undefined ? (side?.facts ?? facts) : new Facts(ofUsage, ports);
   const skipped: Notes["skipped"][] = [];
+  const toClient = side?.toClient ?? ((response: OpenResponse) => ({ response, error: undefined }));
+  const first: Asking = { ...asking, side: { exchange: as, facts: factsThere, toClient }, plain: true };
   const answered = await persist(
     {
       exchange,
@@ -252,13 +255,8 @@ async function askUntilAnswered(
       isRepeatable: way.isRepeatable,
       budgetMs: () => budgetOf(way, ports),
       async ask(attemptNumber) {
-        const upstream = attemptNumber === 1 ? asking.upstream : await decideAgain(asking, ports);
-        const from = {
-          exchange: as,
-          facts: factsThere,
-          toClient: side?.toClient ?? ((response) => ({ response, error: undefined })),
-        };
-        const asked = await askOnce({ ...asking, side: from, upstream, plain: true }, attemptNumber, ports);
+        const asking = attemptNumber === 1 ? first : { ...first, upstream: await decideAgain(first, ports) };
+        const asked = await askOnce(asking, attemptNumber, ports);
         if (typeof asked !== "string" && asked.skipped !== undefined) skipped.push(asked.skipped);
         return asked;
       },

@@ -34,7 +34,9 @@ export function featuresOf(settings: Settings): Features {
   const { requestsPerMinute, tokensPerMinute, requestsPerDay, tokensPerDay, limitOverrides } = settings;
   const hasLimits = requestsPerMinute + tokensPerMinute + requestsPerDay + tokensPerDay + limitOverrides.length > 0;
   const features = { breaker, hasLimits, hasRetries: has("retry") || breaker !== "off", hasCors: has("cors"), hasCost: has("cost") };
-  return { ...features, isOn: settings.gateway || settings.featureTables.length > 0 };
+  // A breaker that is turned off turns nothing on.
+  const turnsOn = settings.featureTables.filter((table) => table !== "breaker" || breaker !== "off");
+  return { ...features, isOn: settings.gateway || turnsOn.length > 0 };
 }
 
 /** What of the gateway outlives a reload: the state of limits and circuits, the ledger, the metrics. */
@@ -58,6 +60,7 @@ type RuntimeOptions = {
 
 export function createGatewayRuntime({ settings, environment, clock, warn, tell, running }: RuntimeOptions): GatewayRuntime {
   let current = settings;
+  let hasCost = featuresOf(settings).hasCost;
   const breaker = {
     get failureThreshold() {
       return current.failureThreshold;
@@ -88,18 +91,16 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
     prices = await createPrices(wanted);
   };
   let records: Records | undefined;
-  const recordsOf = (): Records => {
-    records ??= createRecords(settings, environment, clock, warn);
-    return records;
-  };
-  const ready = featuresOf(settings).hasCost ? loadPrices(settings.prices) : Promise.resolve();
+  const ready = hasCost ? loadPrices(settings.prices) : Promise.resolve();
 
   const gatewayOf = (now: Settings, targets: Targets): Gateway | undefined => {
     current = now;
     const features = featuresOf(now);
+    hasCost = features.hasCost;
     if (!features.isOn) return undefined;
     if (features.hasCost) {
-      recordsOf();
+      // Of a ledger that is open the place stays until the next start.
+      records ??= createRecords(now, environment, clock, warn);
       if (pricesOf === undefined || JSON.stringify(pricesOf) !== JSON.stringify(now.prices)) void loadPrices(now.prices);
     }
     const limits = limitSettings(now);
@@ -145,7 +146,7 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
     gatewayOf,
     note(event) {
       metrics.note(event);
-      if (event.type === "exchange" && event.gateway !== undefined && featuresOf(current).hasCost) records?.add(event);
+      if (event.type === "exchange" && event.gateway !== undefined && hasCost) records?.add(event);
     },
     close() {
       store.close();

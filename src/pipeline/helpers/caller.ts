@@ -1,3 +1,4 @@
+import { KEY_FIELD, PROVIDER_KEY_FIELDS } from "../../core/access.ts";
 import type { Identified, RequestFacts } from "../../core/exchange.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import { headerValue } from "../../core/headers.ts";
@@ -7,9 +8,10 @@ import type { Caller } from "../../core/state-store.ts";
 /** Longer names are cut: they stand in headers, metrics and memory. */
 const NAME_CHARACTERS_MAX = 128;
 
-/** Whose request it is. */
-export function callerOf(exchange: Identified, facts: RequestFacts, gateway: Gateway): Caller {
-  const secret = secretOf(exchange);
+/** Whose request it is. `hasKeys`: clients show a key of the proxy's own, which has been looked at. */
+export function callerOf(exchange: Identified, facts: RequestFacts, hasKeys: boolean, gateway: Gateway): Caller {
+  const own = hasKeys ? headerValue(exchange.headers, KEY_FIELD) : undefined;
+  const secret = own ?? providerKeyOf(exchange);
   return {
     provider: exchange.provider,
     model: facts.model === undefined ? undefined : named(facts.model),
@@ -46,13 +48,11 @@ function cut(name: string): string {
   return name.slice(0, NAME_CHARACTERS_MAX);
 }
 
-const PLACES = ["x-faultproxy-key", "authorization", "x-api-key", "x-goog-api-key", "api-key"] as const;
-
-/** What the client lets itself in with: the proxy's own key before the provider's. */
-function secretOf({ headers, query }: Identified): string | undefined {
-  for (const place of PLACES) {
-    const value = headerValue(headers, place);
-    if (value !== undefined && value !== "") return place === "authorization" ? value.replace(/^bearer\s+/i, "") : value;
+/** What the client shows the provider. */
+function providerKeyOf({ headers, query }: Identified): string | undefined {
+  for (const field of PROVIDER_KEY_FIELDS) {
+    const value = headerValue(headers, field);
+    if (value !== undefined && value !== "") return field === "authorization" ? value.replace(/^bearer\s+/i, "") : value;
   }
   const inQuery = query === "" ? undefined : /(?:^|&)key=([^&]+)/.exec(query)?.[1];
   return inQuery === undefined ? undefined : percentDecoded(inQuery);
