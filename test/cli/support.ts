@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Status } from "../../src/shell/status.ts";
 
@@ -9,25 +11,32 @@ const RUN_MS_MAX = 20_000;
 export type Ended = { readonly code: number; readonly out: string; readonly err: string };
 type Options = { readonly environment?: Readonly<Record<string, string>>; readonly input?: string; readonly calledAs?: string };
 
+/** Where nothing can be made, not by root either. */
+const NOWHERE = "/dev/null";
+
 /** The environment of this process without what could reach into the tests. */
 export function cleanEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string | undefined> {
   const kept = Object.entries(process.env).filter(
     ([name]) =>
-      !/^(FAULTPROXY_|PORT$|NO_COLOR$|FORCE_COLOR$|XDG_RUNTIME_DIR$|[A-Z]+_(REAL_)?HOST$|[A-Z_]+_BASE_URL$|OPENAI_|BUN_CONFIG_MAX)/.test(
+      !/^(FAULTPROXY_|PORT$|STATE_DIRECTORY$|NO_COLOR$|FORCE_COLOR$|XDG_RUNTIME_DIR$|[A-Z]+_(REAL_)?HOST$|[A-Z_]+_BASE_URL$|OPENAI_|BUN_CONFIG_MAX)/.test(
         name,
       ),
   );
-  return { ...Object.fromEntries(kept), XDG_CONFIG_HOME: "/nonexistent", ...more };
+  return { ...Object.fromEntries(kept), XDG_CONFIG_HOME: "/nonexistent", XDG_STATE_HOME: NOWHERE, ...more };
 }
 
 function spawn(words: readonly string[], { environment = {}, calledAs = "faultproxy" }: Options, stdin: "pipe" | "ignore") {
-  return Bun.spawn([process.execPath, MAIN, ...words], {
+  // The tester has a ledger of his own. The program makes the folder if it needs one.
+  const state = join(tmpdir(), `faultproxy-state-${crypto.randomUUID()}`);
+  const child = Bun.spawn([process.execPath, MAIN, ...words], {
     argv0: calledAs,
-    env: cleanEnvironment(environment),
+    env: cleanEnvironment({ XDG_STATE_HOME: state, ...environment }),
     stdin,
     stdout: "pipe",
     stderr: "pipe",
   });
+  void child.exited.then(() => rmSync(state, { recursive: true, force: true }));
+  return child;
 }
 
 /** Runs the program to its end. */

@@ -12,10 +12,12 @@ export const BINARY = join(import.meta.dir, "../../../dist/faultproxy");
 export const CLEAN_ENVIRONMENT = {
   ...Object.fromEntries(
     Object.entries(process.env).filter(
-      ([name]) => !/^(PORT|NO_COLOR|FORCE_COLOR|FAULTPROXY_|BUN_)|_REAL_HOST$|_HOST$|_BASE_URL$|_PROXY$/i.test(name),
+      ([name]) => !/^(PORT|STATE_DIRECTORY|NO_COLOR|FORCE_COLOR|FAULTPROXY_|BUN_)|_REAL_HOST$|_HOST$|_BASE_URL$|_PROXY$/i.test(name),
     ),
   ),
   XDG_CONFIG_HOME: "/nonexistent",
+  // Where nothing can be made, not by root either.
+  XDG_STATE_HOME: "/dev/null",
 };
 
 export type TestDaemon = AsyncDisposable & {
@@ -80,7 +82,7 @@ export async function startTestDaemon({
       ...[...(stdin === undefined ? ["--no-stdin"] : []), ...(toml === undefined ? [] : ["--config", config]), ...args],
     ],
     {
-      env: { ...CLEAN_ENVIRONMENT, ...environment },
+      env: { ...CLEAN_ENVIRONMENT, XDG_STATE_HOME: folder, ...environment },
       stdin: "pipe",
       stdout: "pipe",
       stderr: "pipe",
