@@ -118,6 +118,12 @@ describe.each(ENGINES)("transport failures with the %s engine", (engine) => {
     ["a whole answer that is cut", writes(`${LENGTH}{"id":`, "fin"), null],
     ["a whole answer that is reset", writes(`${LENGTH}{"id":`, "rst"), null],
     ["a whole answer without the last chunk", writes(`${CHUNKED}6\r\n{"id":\r\n`, "fin"), null],
+    [
+      "a whole answer that is cut where only its end of the connection ends it",
+      writes(`${LENGTH.replace(/content-length.*\r\n/, "")}{"id":`, "fin"),
+      null,
+    ],
+    ["a whole answer that is cut inside its text", says(200, '{"id":"chatcmpl-1","choices":[{"mess'), null],
     ["a whole answer of broken chunks", writes(`${CHUNKED}6\r\n{"id":\r\nzz\r\n`, "fin"), null],
     // `fetch` loses the head that comes in one turn with a FIN.
     ...(engine === "serve" ? [] : [["an error that is cut", writes(`${LENGTH.replace("200 OK", "500 No")}{`, "fin"), 500] as const]),
@@ -311,8 +317,21 @@ describe("which answers are asked for again", () => {
     const inside = (code: number) => says(200, { error: { code, message: "no" } });
     expect(await seen(inside(503), GOOD)).toMatchObject({ status: 200, text: JSON.stringify(CHAT_ANSWER), attempts: 2 });
     expect(await seen(inside(429), GOOD)).toMatchObject({ status: 200, text: JSON.stringify(CHAT_ANSWER), attempts: 2 });
+    const flat = says(200, { error_code: "TEMPORARILY_UNAVAILABLE", message: "no" });
+    expect(await seen(flat, GOOD)).toMatchObject({ status: 200, text: JSON.stringify(CHAT_ANSWER), attempts: 2 });
     expect(await seen(inside(401), GOOD)).toMatchObject({ status: 200, text: '{"error":{"code":401,"message":"no"}}', attempts: 1 });
     expect(await seen(inside(503))).toMatchObject({ status: 200, text: '{"error":{"code":503,"message":"no"}}', attempts: 3 });
+  });
+
+  test("what is no answer of the dialect, but no broken one either, is passed on", async () => {
+    for (const [body, fields] of [
+      ["<html>", { "content-type": "text/html" }],
+      ["", {}],
+      ["data: {}", {}],
+      ['{"id":', { "content-type": "text/plain" }],
+    ] as const) {
+      expect(await seen(says(200, body, fields), GOOD)).toMatchObject({ status: 200, text: body, attempts: 1 });
+    }
   });
 
   test("rate limits and failures have retries of their own", async () => {
