@@ -68,6 +68,8 @@ export type GatewayFacts = {
   /** Short hash of the client's key. */
   readonly key: string | null;
   readonly user: string | null;
+  /** Did the target give a response the last time it was asked? Null: it was not asked. */
+  readonly reached: boolean | null;
   /** The limit that refused it. */
   readonly limit: Pick<Limit, "scope" | "metric" | "window"> | null;
 };

@@ -71,6 +71,8 @@ export type Observed = {
   /** The model that the answer names. */
   answeredModel: string | undefined;
   refusedBy: Limit | undefined;
+  /** Did the target of the last attempt give a response? Undefined: none was asked. */
+  wasReached: boolean | undefined;
   /** From the request's arrival to the first output of a streamed answer. */
   firstTokenMs: number | undefined;
 };

@@ -60,6 +60,7 @@ export async function persist({ exchange, governed, circuit, ...doing }: Persist
     observed.failure = undefined;
     const asked = await doing.ask(attempt);
     if (asked === "client_gone" || asked === "hang") return asked;
+    observed.wasReached = asked.forward === undefined;
     const meaning = meaningOf(asked, doing.inspect);
     const { response, failure, error = asked.error } = meaning instanceof Promise ? await meaning : meaning;
     // What a call that nobody waits for came to says nothing of the target.

@@ -5,6 +5,7 @@ import type { Settings } from "../config/settings.ts";
 import type { Clock } from "../core/clock.ts";
 import type { FaultproxyEvent } from "../core/event.ts";
 import type { Gateway } from "../core/gateway.ts";
+import type { ProviderName } from "../core/provider.ts";
 import type { StateStore, StoreEvent } from "../core/state-store.ts";
 import { visibleAscii } from "../pipeline/helpers/caller.ts";
 import { DEGRADED_SIGNAL } from "../policy/degraded-answer.ts";
@@ -84,6 +85,7 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
     tell,
   });
   const metrics = createMetrics();
+  const reached = new Map<ProviderName, boolean>();
   let prices: Prices = { costUsd: () => undefined };
   let pricesOf: Settings["prices"] | undefined;
   const loadPrices = async (wanted: Settings["prices"]) => {
@@ -133,7 +135,7 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
       includeUsage: now.includeUsage && (features.hasCost || now.gateway),
       hashOf: keyHash,
       costOf: (of) => prices.costUsd({ ...of, base: baseOf(targets, of.provider), wallMs: clock.wallMs() }),
-      health: async () => healthOf(targets, await store.breakers(), mode !== "off", store.health(), ledger()),
+      health: async () => healthOf(targets, await store.breakers(), mode !== "off", store.health(), ledger(), reached),
       metrics: async () =>
         // Without the one that asks.
         metrics.text({ running: running() - 1, circuits: await store.breakers(), store: store.health(), ledger: ledger() }),
@@ -146,7 +148,9 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
     gatewayOf,
     note(event) {
       metrics.note(event);
-      if (event.type === "exchange" && event.gateway !== undefined && hasCost) records?.add(event);
+      if (event.type !== "exchange" || event.gateway === undefined) return;
+      if (event.gateway.reached !== null) reached.set(event.provider, event.gateway.reached);
+      if (hasCost) records?.add(event);
     },
     close() {
       store.close();

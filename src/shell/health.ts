@@ -25,6 +25,8 @@ export function healthOf(
   hasBreaker: boolean,
   store: StoreHealth,
   ledger: LedgerHealth | undefined,
+  /** By provider: did its target give a response when it was last asked? */
+  reached: ReadonlyMap<ProviderName, boolean>,
 ): { readonly isHealthy: boolean; readonly report: HealthReport } {
   const providers = Object.fromEntries(
     PROVIDER_NAMES.map((name) => {
@@ -34,6 +36,7 @@ export function healthOf(
         name,
         {
           ...placeOf(name, targets),
+          reachable: reached.get(name) ?? null,
           ...(hasBreaker ? circuitHealth(own) : {}),
           ...(models.length === 0 ? {} : { models: Object.fromEntries(models) }),
         },

@@ -1,5 +1,5 @@
 import type { Settings } from "../config/settings.ts";
-import type { CircuitEvent, DecisionEvent, ExchangeEvent, FaultproxyEvent, GatewayFacts, RetryEvent } from "../core/event.ts";
+import type { CircuitEvent, DecisionEvent, ExchangeEvent, FaultproxyEvent, GatewayFacts, RetryEvent, StoreEvent } from "../core/event.ts";
 import type { Rules } from "../core/rule.ts";
 
 type Level = Exclude<Settings["logLevel"], "silent">;
@@ -30,7 +30,7 @@ export function logLines({ logFormat, logLevel, rules, visible }: LogOptions): L
       case "circuit":
         return visible(circuitLine(event));
       case "store":
-        return visible(`${clockTime(event.time)} ${event.isUp ? "✅" : "⚠️ "} ${event.detail}`);
+        return visible(storeLine(event));
     }
   };
   const text = logFormat === "json" ? (event: FaultproxyEvent) => JSON.stringify(event) : pretty;
@@ -55,6 +55,10 @@ function levelOf(event: FaultproxyEvent): Level {
 function retryLine({ time, exchange, attempt, class: failure, status, provider, waitMs }: RetryEvent): string {
   const what = `${failure.replaceAll("_", " ")}${status === null ? "" : ` (${status})`}`;
   return `${clockTime(time)} 🔁 #${exchange} attempt ${attempt} of ${provider} failed: ${what}; again in ${waitMs} ms`;
+}
+
+function storeLine({ time, isUp, detail }: StoreEvent): string {
+  return `${clockTime(time)} ${isUp ? "✅ state store: " : "⚠️  state store away, decided from memory: "}${detail}`;
 }
 
 function circuitLine({ time, provider, model, from, to, reason }: CircuitEvent): string {

@@ -31,6 +31,7 @@ export function governedBy(gateway: Gateway, { caller, stream, reservation, tick
     usage: undefined,
     answeredModel: undefined,
     refusedBy: undefined,
+    wasReached: undefined,
     firstTokenMs: undefined,
   };
   let held = ticket;
@@ -62,7 +63,7 @@ function isFailed(status: number | null, attempts: number): boolean {
 }
 
 function gatewayFacts(observed: Observed, gateway: Gateway): GatewayFacts {
-  const { caller, stream, attempts, failure, usage, answeredModel, firstTokenMs, refusedBy } = observed;
+  const { caller, stream, attempts, failure, usage, answeredModel, firstTokenMs, refusedBy, wasReached } = observed;
   const { provider, model } = caller;
   return {
     stream,
@@ -74,6 +75,7 @@ function gatewayFacts(observed: Observed, gateway: Gateway): GatewayFacts {
     costUsd: usage === undefined ? null : (gateway.costOf({ provider, model, answeredModel, usage }) ?? null),
     key: caller.key ?? null,
     user: caller.user ?? null,
+    reached: wasReached ?? null,
     limit: refusedBy === undefined ? null : { scope: refusedBy.scope, metric: refusedBy.metric, window: refusedBy.window },
   };
 }

@@ -149,6 +149,7 @@ describe("a row", () => {
       key: "0123456789ab",
       user: "alice@example.com",
       limit: null,
+      reached: true,
     };
     const made = rowOf(exchangeEvent(5, { model: "gpt-4o", gateway }));
     expect(made).toMatchObject({ exchange: 5, model: "gpt-4o", attempts: 2, costUsd: 0, timeMs: Date.parse("2026-01-02T03:04:05.678Z") });
