@@ -37,6 +37,8 @@ const LIMIT = integer("N", 0, LIMIT_MAX);
 const RETRIES = integer("N", 0, 10);
 const MIB = 1024 * 1024;
 
+type Columns = Readonly<Record<string, Column>>;
+
 const isLimit = (value: unknown) => (Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= LIMIT_MAX ? value : undefined);
 const isFilled = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 const oneOf = (choices: readonly string[]) => (value: unknown) => choices.find((each) => each === value);
@@ -47,56 +49,58 @@ const priceColumn = (name: string): Column => ({ name, expected: "a price in USD
 
 export const HASH = /^[0-9a-f]{12}$/;
 
-const OVERRIDES = tableList<LimitOverrideSetting>(
-  {
-    provider: { name: "provider", expected: "a provider's name, or a glob such as *", read: isFilled },
-    model: { name: "model", expected: "a model's name, or a glob such as gpt-5*", read: isFilled },
-    key: {
-      name: "key",
-      expected: "a client's key, its hash of 12 digits as faultproxy cost shows it, or * for each key",
-      read: isFilled,
-      isSecret: (value) => value !== "*" && !HASH.test(String(value)),
-    },
-    user: { name: "user", expected: "a user's name, or a glob such as *", read: isFilled },
-    requests_per_minute: limitColumn("requestsPerMinute"),
-    tokens_per_minute: limitColumn("tokensPerMinute"),
-    requests_per_day: limitColumn("requestsPerDay"),
-    tokens_per_day: limitColumn("tokensPerDay"),
-    on_store_loss: { name: "onStoreLoss", expected: `one of ${STORE_LOSS_WAYS.join(", ")}`, read: oneOf(STORE_LOSS_WAYS) },
+const OVERRIDE_COLUMNS: Columns = {
+  provider: { name: "provider", expected: "a provider's name, or a glob such as *", read: isFilled },
+  model: { name: "model", expected: "a model's name, or a glob such as gpt-5*", read: isFilled },
+  key: {
+    name: "key",
+    expected: "a client's key, its hash of 12 digits as faultproxy cost shows it, or * for each key",
+    read: isFilled,
+    isSecret: (value) => value !== "*" && !HASH.test(String(value)),
   },
-  ({ provider, model, key, user, onStoreLoss: _way, ...numbers }) => {
-    const named = [provider, model, key, user].filter((each) => each !== undefined).length;
-    if (named !== 1) return "exactly one of provider, model, key and user in each table";
-    return Object.keys(numbers).length === 0
-      ? "at least one of requests_per_minute, tokens_per_minute, requests_per_day, tokens_per_day"
-      : undefined;
-  },
-);
+  user: { name: "user", expected: "a user's name, or a glob such as *", read: isFilled },
+  requests_per_minute: limitColumn("requestsPerMinute"),
+  tokens_per_minute: limitColumn("tokensPerMinute"),
+  requests_per_day: limitColumn("requestsPerDay"),
+  tokens_per_day: limitColumn("tokensPerDay"),
+  on_store_loss: { name: "onStoreLoss", expected: `one of ${STORE_LOSS_WAYS.join(", ")}`, read: oneOf(STORE_LOSS_WAYS) },
+};
 
-const PRICES = tableList<PriceSetting>(
-  {
-    provider: { name: "provider", expected: `one of ${PROVIDER_NAMES.join(", ")}`, read: oneOf(PROVIDER_NAMES) },
-    model: { name: "model", expected: "a model's name, or a glob such as my-*", read: isFilled, isRequired: true },
-    input_per_million: { ...priceColumn("inputPerMillion"), isRequired: true },
-    output_per_million: { ...priceColumn("outputPerMillion"), isRequired: true },
-    cache_read_per_million: priceColumn("cacheReadPerMillion"),
-    cache_write_per_million: priceColumn("cacheWritePerMillion"),
-  },
-  () => undefined,
-);
+const OVERRIDES = tableList<LimitOverrideSetting>(OVERRIDE_COLUMNS, ({ provider, model, key, user, onStoreLoss: _way, ...numbers }) => {
+  const named = [provider, model, key, user].filter((each) => each !== undefined).length;
+  if (named !== 1) return "exactly one of provider, model, key and user in each table";
+  return Object.keys(numbers).length === 0
+    ? "at least one of requests_per_minute, tokens_per_minute, requests_per_day, tokens_per_day"
+    : undefined;
+});
+
+const PRICE_COLUMNS: Columns = {
+  provider: { name: "provider", expected: `one of ${PROVIDER_NAMES.join(", ")}`, read: oneOf(PROVIDER_NAMES) },
+  model: { name: "model", expected: "a model's name, or a glob such as my-*", read: isFilled, isRequired: true },
+  input_per_million: { ...priceColumn("inputPerMillion"), isRequired: true },
+  output_per_million: { ...priceColumn("outputPerMillion"), isRequired: true },
+  cache_read_per_million: priceColumn("cacheReadPerMillion"),
+  cache_write_per_million: priceColumn("cacheWritePerMillion"),
+};
+
+const PRICES = tableList<PriceSetting>(PRICE_COLUMNS, () => undefined);
+
+/** The keys of each table in a list of tables, by the key of the list. The manual has them from here too. */
+export const LIST_COLUMNS = { "limits.override": OVERRIDE_COLUMNS, "cost.price": PRICE_COLUMNS } as const;
+
+const CHARS_EXPECTED = `a table from providers (${PROVIDER_NAMES.join(", ")}) to numbers above 0, such as { openai = 5, anthropic = 3 }`;
 
 const CHARS_PER_PROVIDER: ValueKind<GatewaySettings["providerCharsPerToken"]> = {
   hint: "TABLE",
   tomlTypes: [],
-  parse: () => ({ ok: false, expected: "a table in the file" }),
+  parse: () => ({ ok: false, expected: CHARS_EXPECTED }),
   fromToml(value) {
     const isRight =
       isTable(value) &&
       Object.entries(value).every(
         ([name, each]) => PROVIDER_NAMES.some((provider) => provider === name) && typeof each === "number" && each > 0 && each <= 1_000,
       );
-    const expected = `a table from providers (${PROVIDER_NAMES.join(", ")}) to numbers above 0, such as { openai = 5, anthropic = 3 }`;
-    return isRight ? { ok: true, value: value as GatewaySettings["providerCharsPerToken"] } : { ok: false, expected };
+    return isRight ? { ok: true, value: value as GatewaySettings["providerCharsPerToken"] } : { ok: false, expected: CHARS_EXPECTED };
   },
 };
 
@@ -117,7 +121,7 @@ export const GATEWAY_SETTINGS: Rows = {
     value: SECRETS,
     default: [],
     summary: "keys of which clients must show one, as x-faultproxy-key; each a text of at least 16 characters, or sha256: and its digest",
-    example: '["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]',
+    example: '["a-long-random-text-of-your-own"]',
   },
   open: {
     key: "server.open",
@@ -167,7 +171,7 @@ export const GATEWAY_SETTINGS: Rows = {
     OVERRIDES,
     [],
     "limits of one provider, model, key or user, or with * of each; above the number for all they are an allowance of their own",
-    { example: '[{ key = "*", requests_per_minute = 60 }, { model = "gpt-5*", tokens_per_minute = 100000 }]' },
+    { example: '[{ key = "*", requests_per_minute = 60 }]' },
   ),
   maxSampleBytes: inFile(
     "limits.estimation.max_sample_bytes",
@@ -253,7 +257,7 @@ export const GATEWAY_SETTINGS: Rows = {
     "the marker in the text of the degraded answer",
     {
       defaultText: "[LLM_PROXY_PROVIDER_DEGRADED]",
-      example: '"[MY_COMPANY_UPSTREAM_DOWN]"',
+      example: '"[LLM_PROXY_PROVIDER_DEGRADED]"',
     },
   ),
   testMode: inFile(
@@ -303,7 +307,7 @@ export const GATEWAY_SETTINGS: Rows = {
     "ask Chat Completions streams for their usage where the client did not, and take the extra chunk out again",
   ),
   prices: inFile("cost.price", PRICES, [], "prices in USD for a million tokens, before those that are known", {
-    example: '[{ model = "my-model", input_per_million = 0.5, output_per_million = 1.5 }]',
+    example: '[{ model = "m-*", input_per_million = 1, output_per_million = 2 }]',
   }),
 
   stateUrl: {
