@@ -476,6 +476,23 @@ describe.each(ENGINES)("names and keys from the wire, with the %s engine", (engi
     expect((await fetch(`${daemon.origin}/health`)).status).toBe(200);
   });
 
+  test("where the proxy has keys of its own, they say whose a request is, and are told as little", async () => {
+    const keys = ["a-key-of-the-proxy-1", "a-key-of-the-proxy-2"] as const;
+    const toml = `[server]\napi_keys = ${JSON.stringify(keys)}\n[[limits.override]]\nkey = "*"\nrequests_per_minute = 1\n`;
+    await using daemon = await startTestDaemon({ engine, toml, args: ["--simulate"] });
+    const told: string[] = [];
+    for (const key of keys) {
+      // All of them with the same key of the provider's.
+      const answers = [await chat(daemon, {}, { "x-faultproxy-key": key }), await chat(daemon, {}, { "x-faultproxy-key": key })];
+      expect(answers.map(({ status }) => status)).toEqual([200, 429]);
+      expect(answers[1]?.headers.get("x-ratelimit-scope")).toBe(`key:${hashOf(key)}`);
+      told.push(...answers.map(({ text, headers }) => text + JSON.stringify([...headers])));
+    }
+    await daemon.event((one) => one.type === "exchange" && one.exchange === 4);
+    told.push(JSON.stringify(await daemon.events()), daemon.log());
+    expect(told.filter((text) => text.includes("a-key-of-the-proxy"))).toEqual([]);
+  });
+
   test("a key never appears in what is told, wherever the client put it", async () => {
     using state = temporaryFolder();
     const lines = join(state.path, "rows.jsonl");
@@ -501,7 +518,6 @@ describe.each(ENGINES)("names and keys from the wire, with the %s engine", (engi
       ["x-api-key", CHAT_PATH, "x-api-key: "],
       ["x-goog-api-key", CHAT_PATH, "X-Goog-Api-Key: "],
       ["api-key", CHAT_PATH, "api-key: "],
-      ["own", CHAT_PATH, "x-faultproxy-key: "],
       ["config", CHAT_PATH, "authorization: Bearer "],
       ["query", `${CHAT_PATH}?key=${secret("query")}&x=1`, ""],
       ["gemini", `/v1beta/models/gemini-2.5-pro:generateContent?key=${secret("gemini")}`, ""],

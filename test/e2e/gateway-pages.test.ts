@@ -40,11 +40,11 @@ describe.each(ENGINES)("pages of the gateway with the %s engine", (engine) => {
     test("says of each provider where it is and how its circuits are", async () => {
       const { status, report } = await health(daemon);
       expect(status).toBe(200);
-      const circuit = { circuit_state: "closed", circuit_failures: 0, circuit_cooldown_until: null };
+      const unasked = { reachable: null, circuit_state: "closed", circuit_failures: 0, circuit_cooldown_until: null };
       expect(report.status).toBe("ok");
       expect(Object.keys(report.providers).sort()).toEqual(["anthropic", "databricks", "google", "openai", "openrouter", "tetrate"]);
-      expect(report.providers.openai).toEqual({ host: new URL(backend.endpoint).host, configured: true, ...circuit });
-      expect(report.providers.databricks).toEqual({ host: null, configured: false, ...circuit });
+      expect(report.providers.openai).toEqual({ host: new URL(backend.endpoint).host, configured: true, ...unasked });
+      expect(report.providers.databricks).toEqual({ host: null, configured: false, ...unasked });
       expect(report.store).toEqual({ kind: "memory", up: true, instances: 1, detail: null });
       expect(report.ledger).toBeNull();
     });

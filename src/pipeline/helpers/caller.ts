@@ -23,13 +23,13 @@ export function callerOf(exchange: Identified, facts: RequestFacts, hasKeys: boo
 /** An empty field names nobody. */
 function userOf({ headers }: Identified, facts: RequestFacts, { userHeader }: Gateway): string | undefined {
   const inField = headerValue(headers, userHeader) ?? "";
-  if (inField !== "") return cut(escaped(inField, "latin1"));
+  if (inField !== "") return short(inField, "latin1");
   return facts.user === undefined ? undefined : named(facts.user);
 }
 
 /** A name from the wire as it can stand in a header field (RFC 9110 section 5.5) or a label. */
 export function named(text: string): string {
-  return cut(visibleAscii(text));
+  return short(text, "utf8");
 }
 
 /** Other characters as the bytes of their UTF-8, with a percent sign before each: two names stay two. */
@@ -44,8 +44,11 @@ function escaped(text: string, encoding: "latin1" | "utf8"): string {
   return text.replace(/[^!-~]+/g, (others) => Array.from(Buffer.from(others, encoding), percent).join(""));
 }
 
-function cut(name: string): string {
-  return name.slice(0, NAME_CHARACTERS_MAX);
+function short(text: string, encoding: "latin1" | "utf8"): string {
+  const name = escaped(text.length > NAME_CHARACTERS_MAX ? text.slice(0, NAME_CHARACTERS_MAX) : text, encoding);
+  if (text.length <= NAME_CHARACTERS_MAX && name.length <= NAME_CHARACTERS_MAX) return name;
+  // A part of a text keeps the whole in memory, and a name may be of megabytes: it is copied.
+  return Buffer.from(name, "latin1").toString("latin1", 0, NAME_CHARACTERS_MAX);
 }
 
 /** What the client shows the provider. */
