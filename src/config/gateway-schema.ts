@@ -279,7 +279,7 @@ export const GATEWAY_SETTINGS: Rows = {
 
   ledgerFile: inFile(
     "cost.ledger",
-    text("FILE", "the path of a file, or an empty text for none", /^/),
+    text("FILE", "the path of a file, or an empty text for none", /^$|\S/),
     undefined,
     "SQLite file with a row for each inference request; empty for none",
     {
@@ -296,7 +296,7 @@ export const GATEWAY_SETTINGS: Rows = {
     "the same rows as JSON, one a line, appended to this file",
     {
       defaultText: "none",
-      example: '"/var/log/faultproxy/exchanges.jsonl"',
+      example: '"/var/lib/faultproxy/exchanges.jsonl"',
       onlyAtStart: true,
     },
   ),
@@ -307,7 +307,7 @@ export const GATEWAY_SETTINGS: Rows = {
     "ask Chat Completions streams for their usage where the client did not, and take the extra chunk out again",
   ),
   prices: inFile("cost.price", PRICES, [], "prices in USD for a million tokens, before those that are known", {
-    example: '[{ model = "m-*", input_per_million = 1, output_per_million = 2 }]',
+    example: '[{ model = "m*", input_per_million = 1, output_per_million = 2 }]',
   }),
 
   stateUrl: {
