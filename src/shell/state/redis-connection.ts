@@ -20,6 +20,7 @@ export type RedisSetup = {
   /** `onClose` where it is seen to be gone; that it is not called says nothing. */
   readonly open?: (onClose: () => void) => RedisLink;
   readonly after?: After;
+  readonly monotonicMs?: () => number;
 };
 
 const RETRY_MS_MIN = 50;
@@ -43,7 +44,7 @@ type UpTime = { readonly link: RedisLink; readonly end: (why: NoReply) => void }
  * it is not connected, to run them late: so it is asked for one connection at a time, and the rest is done here.
  */
 export function createRedisConnection(setup: RedisSetup): SharedScripts {
-  const { url, prefix, timeoutMs, onChange, id = randomUUID(), after = AFTER } = setup;
+  const { url, prefix, timeoutMs, onChange, id = randomUUID(), after = AFTER, monotonicMs = () => performance.now() } = setup;
   const address = addressForPeople(url);
   const open = setup.open ?? ((onClose: () => void) => openLink(url, setup.tls, onClose));
   const patience = { msMax: RETURN_MS_MAX, after };
@@ -157,9 +158,9 @@ export function createRedisConnection(setup: RedisSetup): SharedScripts {
     while (!isClosed) {
       const why = (link === undefined ? await connect() : undefined) ?? (link === undefined ? "closed" : await bringInStep(link));
       if (link !== undefined && why === undefined) {
-        const sinceMs = performance.now();
+        const sinceMs = monotonicMs();
         const lost = await stayUp(link);
-        const wasSteady = performance.now() - sinceMs >= STEADY_MS;
+        const wasSteady = monotonicMs() - sinceMs >= STEADY_MS;
         if (wasSteady) retryMs = RETRY_MS_MIN;
         tell(false, lost.why);
         // It may only have been slow: then the same connection answers again.

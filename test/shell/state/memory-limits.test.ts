@@ -105,6 +105,20 @@ describe("at the maximum of counters", () => {
     expect(reserve([twice("b")], 0)).toMatchObject({ kind: "reserved" });
   });
 
+  test.each([
+    ["day", "minute"],
+    ["minute", "day"],
+  ] as const)("whatever its window: a %s before a %s", (older, newer) => {
+    const { reserve, at } = limits(2);
+    reserve([perKey("a", older)], 0);
+    at(1);
+    reserve([perKey("b", newer)], 0);
+    at(2);
+    reserve([perKey("c")], 0);
+    expect(reserve([perKey("b", newer)], 0).kind).toBe("refused");
+    expect(reserve([perKey("a", older)], 0).kind).toBe("reserved");
+  });
+
   test("keys that were never seen before do not fill the memory", () => {
     const { reserve, size, at } = limits(1_000);
     for (let request = 0; request < 10_000; request++) {

@@ -32,6 +32,7 @@ function fakeTime() {
       nowMs = untilMs;
     },
     waiting: () => timers.length,
+    nowMs: () => nowMs,
   };
 }
 
@@ -50,9 +51,11 @@ type Sent = {
 /** Servers that are played: heartbeats are answered at once unless told otherwise, all else when the test says so. */
 function played(changes: Partial<RedisSetup> = {}, refuses = false) {
   const time = fakeTime();
+  /** What happens right after a bound is over. */
+  const late = { action: () => {} };
   const sent: Sent[] = [];
   const told: string[] = [];
-  const state = { opened: 0, closed: 0, refuses, isSilent: false };
+  const state = { opened: 0, closed: 0, refuses, isSilent: false, connecting: Promise.resolve() };
   let close = () => {};
   const open = (onClose: () => void): RedisLink => {
     close = onClose;
@@ -60,6 +63,7 @@ function played(changes: Partial<RedisSetup> = {}, refuses = false) {
     return {
       connect: async () => {
         if (state.refuses) throw new Error("Connection closed");
+        await state.connecting;
       },
       send: (command, words) => {
         const { promise, resolve, reject } = Promise.withResolvers<unknown>();
@@ -77,10 +81,15 @@ function played(changes: Partial<RedisSetup> = {}, refuses = false) {
     timeoutMs: 25,
     onChange: (isUp, detail) => told.push(`${isUp ? "up" : "away"}: ${detail}`),
     open,
-    after: time.after,
+    after: (ms, action) =>
+      time.after(ms, () => {
+        action();
+        if (ms === 25) late.action();
+      }),
+    monotonicMs: time.nowMs,
     ...changes,
   });
-  return { time, sent, told, state, scripts, close: () => close() };
+  return { time, late, sent, told, state, scripts, close: () => close() };
 }
 
 /** The answer, or undefined where none came yet. */
@@ -125,14 +134,11 @@ describe("a script", () => {
   });
 
   test("whose answer is there when the process goes on after a pause is answered", async () => {
-    const { time, sent, scripts } = played();
+    const { time, late, sent, scripts } = played();
     await settled();
     const answer = scripts.run(SCRIPT, [], []);
-    await settled();
-    // The bound is over and the answer there at once: the timer comes first.
-    const due = time.pass(25);
-    sent[0]?.answer(7);
-    await due;
+    late.action = () => sent[0]?.answer(7);
+    await time.pass(25);
     expect(await answer).toBe(7);
     expect(scripts.isUp()).toBe(true);
     scripts.close();
@@ -198,7 +204,8 @@ describe("when the store is back", () => {
     let times = 0;
     scripts.onReturn(async (run) => {
       times++;
-      await run(SCRIPT, [], []);
+      // Once it does not answer, nobody waits for it again.
+      if ((await run(SCRIPT, [], [])) === AWAY) expect(await run(SCRIPT, [], [])).toBe(AWAY);
     });
     await settled();
     sent[0]?.fail("OOM command not allowed when used memory > 'maxmemory'.");
@@ -245,6 +252,23 @@ test("a server that does not answer heartbeats is away, whether or not anybody a
   scripts.close();
 });
 
+test.each([
+  ["at once after a steady time", 10_000, true],
+  ["and not at once after a short one", 9_000, false],
+])("one slow answer, and the same connection is asked again: %s", async (_, upMs, isUp) => {
+  const { time, state, scripts } = played();
+  await time.pass(upMs);
+  const answer = scripts.run(SCRIPT, [], []);
+  await time.pass(25);
+  expect(await answer).toBe(AWAY);
+  await settled();
+  expect(scripts.isUp()).toBe(isUp);
+  await time.pass(50);
+  expect(scripts.isUp()).toBe(true);
+  expect(state).toMatchObject({ opened: 1, closed: 0 });
+  scripts.close();
+});
+
 test("a slow server is not asked over and over", async () => {
   const { time, sent, scripts } = played();
   for (let step = 0; step < 200; step++) {
@@ -264,4 +288,20 @@ test("after closing nothing is left to wait for", async () => {
   await time.pass(0);
   expect(time.waiting()).toBe(0);
   expect(state).toMatchObject({ opened: 1, closed: 1 });
+});
+
+test("a connection that comes after closing is closed", async () => {
+  const { time, state, told, scripts, close } = played();
+  await settled();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  state.connecting = promise;
+  close();
+  await time.pass(50);
+  expect(state.opened).toBe(2);
+  scripts.close();
+  resolve();
+  await time.pass(0);
+  expect(state.closed).toBe(2);
+  expect(time.waiting()).toBe(0);
+  expect(told).toHaveLength(2);
 });
