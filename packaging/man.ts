@@ -8,7 +8,7 @@ import packageFile from "../package.json" with { type: "json" };
 import { FAULT_LEVELS } from "../src/core/fault.ts";
 import { commandList, commandNamed, commandTable, examples, exitCodes, options, synopsis, wholeCommand } from "./man/commands.ts";
 import { ledgerColumns } from "./man/cost.ts";
-import { exampleOfEveryKey, keysOfStart, preset, programKeys, targetKeys } from "./man/keys.ts";
+import { columnKeys, exampleOfEveryKey, keysOfStart, preset, programKeys, targetKeys } from "./man/keys.ts";
 import { addingFaults, clientVariables, commonKeys, faultKeys, faultList, providerList, rawFaults } from "./man/language.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -26,6 +26,7 @@ const BLOCKS: Readonly<Record<string, Block>> = {
   command: async (command = "") => wholeCommand(await commandNamed(command)),
   commands: commandList,
   keys: (table = "") => programKeys(table),
+  columns: (list = "") => columnKeys(list),
   "target-keys": (table) => targetKeys(table === "auth"),
   "keys-of-start": keysOfStart,
   preset: (name = "") => preset(name),

@@ -1,7 +1,9 @@
 /** What faultproxy-config(5) says of the keys of the file, from the tables by which it is read. */
 import { exampleFile } from "../../src/config/example.ts";
+import { LIST_COLUMNS } from "../../src/config/gateway-schema.ts";
 import { PRESETS } from "../../src/config/presets.ts";
 import { SETTING_ROWS, SETTINGS, type Setting } from "../../src/config/schema.ts";
+import type { Column } from "../../src/config/table-list.ts";
 import { TARGET_ROWS, type TargetRow } from "../../src/config/target-schema.ts";
 import { tomlText } from "../../src/config/toml-text.ts";
 import type { ValueKind } from "../../src/config/value-kinds.ts";
@@ -61,6 +63,18 @@ export function targetKeys(isAuth: boolean): readonly string[] {
   );
 }
 
+/** The keys of each table in a list of tables, such as `limits.override`, by what may be written. */
+export function columnKeys(list: string): readonly string[] {
+  const columns = Object.entries<Readonly<Record<string, Column>>>(LIST_COLUMNS).find(([name]) => name === list)?.[1];
+  if (columns === undefined) throw new Error(`there is no list of tables ${list}`);
+  return tagged(
+    Object.entries(columns).map(([key, { expected, isRequired }]) => ({
+      head: `Cm ${argument(key)}`,
+      text: prose(isRequired ? `${expected}; must be given` : expected),
+    })),
+  );
+}
+
 const AT_START: readonly string[] = ["Only at the start."];
 
 function onlyIn({ only }: TargetRow): readonly string[] {
@@ -87,17 +101,19 @@ function valueText(value: ValueKind<unknown>): string {
     const choices = value.choices.map(tomlText);
     return choices.length > 2 ? `one of ${choices.join(", ")}` : choices.join(" or ");
   }
-  const parsed = value.parse(NO_VALUE);
-  if (parsed.ok) throw new Error(`${value.hint} takes a blank`);
-  // What is wrong with the blank says nothing of other values.
-  return parsed.expected.replace(/; this is [^;]*$/, "");
+  for (const none of NO_VALUES) {
+    const parsed = value.parse(none);
+    // What is wrong with this one says nothing of other values.
+    if (!parsed.ok) return parsed.expected.replace(/; this is [^;]*$/, "");
+  }
+  throw new Error(`${value.hint} takes anything`);
 }
 
-/** Nothing takes it. */
-const NO_VALUE = " ";
+/** Nothing takes both. */
+const NO_VALUES = [" ", "x".repeat(10_000)];
 
 function defaultOf({ default: preset, defaultText, value }: Setting<unknown>): string {
-  const isNothing = preset === undefined || (Array.isArray(preset) && preset.length === 0);
+  const isNothing = preset === undefined || preset === "" || (Array.isArray(preset) && preset.length === 0);
   return isNothing ? (defaultText ?? "none") : (value.toToml?.(preset) ?? tomlText(preset));
 }
 

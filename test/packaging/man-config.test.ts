@@ -7,6 +7,7 @@ import { problemLines } from "../../src/config/read-settings.ts";
 import { SETTING_ROWS } from "../../src/config/schema.ts";
 import { TARGET_ROWS, type TargetRow } from "../../src/config/target-schema.ts";
 import type { ValueKind } from "../../src/config/value-kinds.ts";
+import { FAILURE_CLASSES } from "../../src/core/failure.ts";
 import { displayAfter, itemsAfter, type PageItem, paragraph, sectionOf, unescaped } from "./support/mdoc.ts";
 
 const PAGE = (await manualPages())["faultproxy-config.5"] ?? "";
@@ -14,11 +15,23 @@ const OF_PROGRAM = SETTING_ROWS.map(([, setting]) => setting).filter(({ key }) =
 const OF_TARGETS = TARGET_ROWS.map(([, row]) => row);
 const isAuth = ({ key }: TargetRow) => key.startsWith("auth.");
 const lastOf = (key: string) => key.split(".").at(-1) ?? "";
+const tableOf = (key: string) => key.split(".").slice(0, -1).join(".");
 
 const TABLES = [
   ["", ".Ss For the whole program"],
   ["server", ".Ss The [server] table"],
   ["simulator", ".Ss The [simulator] table"],
+  ["limits", ".Ss The [limits] table"],
+  ["limits.estimation", ".Ss The [limits.estimation] table"],
+  ["retry", ".Ss The [retry] table"],
+  ["breaker", ".Ss The [breaker] table"],
+  ["cors", ".Ss The [cors] table"],
+  ["cost", ".Ss The [cost] table"],
+  ["state", ".Ss The [state] table"],
+] as const;
+const LISTS = [
+  ["limits.override", ".Ss The [[limits.override]] tables"],
+  ["cost.price", ".Ss The [[cost.price]] tables"],
 ] as const;
 const TARGET_TABLES = [
   [false, ".Ss The [backend] and [providers.NAME] tables"],
@@ -32,10 +45,11 @@ function told({ more }: PageItem, label: string): string | undefined {
 
 describe("the keys of faultproxy-config(5)", () => {
   test.each(TABLES)("of the program in [%s] are those of the table, with what they mean", (table, title) => {
-    const rows = OF_PROGRAM.filter(({ key }) => key.split(".").slice(0, -1).join(".") === table);
+    const rows = OF_PROGRAM.filter(({ key }) => tableOf(key) === table);
     expect(rows).not.toEqual([]);
     expect(itemsAfter(PAGE, title).map(({ head, text }) => [head.split(" ")[0], text])).toEqual(
-      rows.map(({ key, summary, fileSummary }) => [lastOf(key), fileSummary ?? summary]),
+      // Pages have three points where the table has their sign.
+      rows.map(({ key, summary, fileSummary }) => [lastOf(key), (fileSummary ?? summary).replaceAll("…", "...")]),
     );
   });
 
@@ -46,13 +60,13 @@ describe("the keys of faultproxy-config(5)", () => {
   });
 
   test("are in no table that is left out", () => {
-    const tables = new Set(OF_PROGRAM.map(({ key }) => key.split(".").slice(0, -1).join(".")));
+    const tables = new Set(OF_PROGRAM.map(({ key }) => tableOf(key)));
     expect([...tables].sort()).toEqual(TABLES.map(([table]) => table).sort());
   });
 
-  const items = TABLES.flatMap(([, title]) => itemsAfter(PAGE, title));
+  const items = TABLES.flatMap(([table, title]) => itemsAfter(PAGE, title).map((item) => ({ table, ...item })));
   test.each(OF_PROGRAM.map((setting) => [setting.key, setting] as const))("%s: default, option, variables, other names", (key, setting) => {
-    const item = items.find(({ head }) => head.split(" ")[0] === lastOf(key));
+    const item = items.find(({ table, head }) => table === tableOf(key) && head.split(" ")[0] === lastOf(key));
     if (item === undefined) throw new Error(key);
     const { option, negated, variables, aliases = [], onlyAtStart } = setting;
     const reverse = negated ? " (the reverse)" : "";
@@ -63,9 +77,33 @@ describe("the keys of faultproxy-config(5)", () => {
     checkBounds(item, setting.value);
     // As it stands there it can be written, but for those in words.
     const preset = told(item, "Default") ?? "";
-    const isInWords = setting.default === undefined || (Array.isArray(setting.default) && setting.default.length === 0);
+    const { default: value } = setting;
+    const isInWords = value === undefined || value === "" || (Array.isArray(value) && value.length === 0);
     if (isInWords) expect(preset).toBe(setting.defaultText ?? "none");
-    else expect(readToml(`${key} = ${preset}`)).toMatchObject({ problems: [], settings: { [nameOf(key)]: setting.default } });
+    else expect(readToml(`${key} = ${preset}`)).toMatchObject({ problems: [], settings: { [nameOf(key)]: value } });
+  });
+
+  describe.each(LISTS)("of [[%s]]", (list, title) => {
+    const columns = itemsAfter(PAGE, title);
+    const problem = (line: string) => readToml(`[[${list}]]\n${line}\n`).problems[0]?.message ?? "none";
+
+    test("are those that the reader knows, and no others", () => {
+      const known = /\(known: (.*)\)$/.exec(problem("nonsense = 1"))?.[1];
+      expect(columns.map(({ head }) => head).join(", ")).toBe(known ?? "");
+    });
+
+    test.each(columns.map(({ head, text }) => [head, text] as const))("%s: what may be written", (key, text) => {
+      expect(problem(`${key} = []`)).toEndWith(`: expected ${text.replace("; must be given", "")}`);
+    });
+
+    test("say which of them must be given", () => {
+      const written = columns.map(({ head, text }) => [head, text.endsWith("; must be given")] as const);
+      const all = new Map(written.map(([key]) => [key, key === "on_store_loss" ? '"open"' : key.includes("_") ? "1" : '"openai"']));
+      for (const [key, isRequired] of written) {
+        const line = [...all].flatMap(([each, value]) => (each === key ? [] : [`${each} = ${value}`])).join("\n");
+        expect([key, problem(line).includes(`: expected ${key} in each table: `)]).toEqual([key, isRequired]);
+      }
+    });
   });
 
   const targetItems = TARGET_TABLES.flatMap(([, title]) => itemsAfter(PAGE, title));
@@ -113,6 +151,11 @@ function checkBounds(item: PageItem, value: ValueKind<unknown>): void {
     expect([...text.matchAll(/"(\w+)"/g)].map(([, word]) => word)).toEqual([...value.choices]);
   }
 }
+
+test("faultproxy-config(5) has every class of failure, and no other", () => {
+  const heads = itemsAfter(PAGE, ".Ss Failures and retries").flatMap(({ head }) => head.split(", "));
+  expect(heads).toEqual([...FAILURE_CLASSES]);
+});
 
 describe("the examples of faultproxy-config(5)", () => {
   test("with every key tell what says the reverse", () => {
