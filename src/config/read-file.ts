@@ -1,6 +1,7 @@
 import { parse, TomlError } from "smol-toml";
 import { didYouMean } from "../core/nearest.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
+import { FEATURE_TABLES } from "./gateway-settings.ts";
 import { withPreset } from "./presets.ts";
 import { SETTING_ROWS } from "./schema.ts";
 import type { Settings, TargetScope, TargetSetting } from "./settings.ts";
@@ -79,7 +80,9 @@ export function readToml(toml: string): FileReading {
     else further++;
   };
   readTable([], root, found, refuse);
-  const settings = settingsOf(found, refuse);
+  const tables = new Set([...found.keys()].map((key) => key.split(".")[0]));
+  const featureTables = FEATURE_TABLES.filter((table) => tables.has(table));
+  const settings = { ...settingsOf(found, refuse), ...(featureTables.length === 0 ? {} : { featureTables }) };
   // What is misspelt has been told already.
   const isMisspelt = isTable(root.backend) && Object.keys(root.backend).some((key) => !ENTRIES.has(`backend\0${key}`) && key !== "auth");
   if (isTable(root.backend) && root.backend.endpoint === undefined && !isMisspelt)

@@ -1,7 +1,6 @@
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import type { ProviderName } from "../core/provider.ts";
 import { PROVIDERS } from "../providers/index.ts";
-import { FEATURE_TABLES, type FeatureTable } from "./gateway-settings.ts";
 import { configCandidates } from "./locate.ts";
 import { type FileReading, readToml } from "./read-file.ts";
 import { CONFIG_OPTION, SETTING_ROWS, SETTINGS, type Setting, type SettingName } from "./schema.ts";
@@ -63,18 +62,18 @@ export function readConfiguration(sources: SettingsSources): Configuration | Inp
   };
   const fromFile = [...reading.written].map(([key, { line }]) => [key, { kind: "file", line }] as const);
   return {
-    settings: { ...merged, upstreams, featureTables: featureTablesOf(reading.written.keys()) },
+    settings: { ...merged, upstreams },
     file: found?.path,
     origins: new Map<string, SettingOrigin>([...fromFile, ...byVariable.origins, ...byOption.origins]),
   };
 }
 
-const NO_TARGETS: Pick<Settings, "backend" | "providerPorts" | "targets"> = { backend: undefined, providerPorts: {}, targets: {} };
-
-function featureTablesOf(keys: Iterable<string>): readonly FeatureTable[] {
-  const tables = new Set([...keys].map((key) => key.split(".")[0]));
-  return FEATURE_TABLES.filter((table) => tables.has(table));
-}
+const NO_TARGETS: Pick<Settings, "backend" | "providerPorts" | "targets" | "featureTables"> = {
+  backend: undefined,
+  providerPorts: {},
+  targets: {},
+  featureTables: [],
+};
 
 /** A line for each problem: the file, line and column, what is wrong. */
 export function problemLines(path: string, { problems }: Pick<FileReading, "problems">): readonly string[] {

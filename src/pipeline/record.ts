@@ -34,7 +34,7 @@ export function recordDecisions(exchange: Identified, model: string | undefined,
       dialect: exchange.dialect ?? null,
       method: exchange.method,
       path: exchange.path,
-      model: model ?? null,
+      model: told(model),
       rule: rule.id,
       fault: rule.fault,
       drawn: drawn ?? null,
@@ -91,7 +91,7 @@ function recordEnd(exchange: Identified, status: number | null, done: DoneWord, 
     dialect: exchange.dialect ?? null,
     method: exchange.method,
     path: exchange.path,
-    model: notes.model ?? null,
+    model: told(notes.model),
     kind: notes.isPage === true ? "page" : exchange.kind,
     status,
     done,
@@ -101,4 +101,13 @@ function recordEnd(exchange: Identified, status: number | null, done: DoneWord, 
     durationMs: Math.round(ports.clock.monotonicMs() - exchange.receivedMonotonicMs),
     ...(notes.end === undefined ? undefined : { gateway: notes.end(status) }),
   });
+}
+
+/** A name from the wire may be as long as a body, and events are kept. */
+const MODEL_CHARACTERS_MAX = 256;
+
+function told(model: string | undefined): string | null {
+  if (model === undefined || model.length <= MODEL_CHARACTERS_MAX) return model ?? null;
+  // A slice would keep the whole text.
+  return Buffer.from(model.slice(0, MODEL_CHARACTERS_MAX)).toString();
 }

@@ -241,7 +241,9 @@ async function askUntilAnswered(
   const { governed: held } = way;
   const target = side?.exchange ?? exchange;
   const ofUsage =
-    held.gateway.includeUsage && side === undefined ? askedForUsage(target, facts.known ?? (await facts.get()), way.bytes) : undefined;
+    held.gateway.includeUsage && facts.known?.stream !== false
+      ? await withUsageAsked(target, side?.facts ?? facts, side === undefined ? way.bytes : undefined)
+      : undefined;
   const as = ofUsage ?? target;
   const factsThere = ofUsage === undefined ? (side?.facts ?? facts) : new Facts(ofUsage, ports);
   const skipped: Notes["skipped"][] = [];
@@ -266,6 +268,17 @@ async function askUntilAnswered(
   );
   if (typeof answered === "string" || skipped.length === 0) return answered;
   return { ...answered, skipped: () => skipped.flatMap((each) => each()) };
+}
+
+/** `bytes`: of the body, where they are known. */
+async function withUsageAsked(
+  target: Identified,
+  facts: Pick<Facts, "get"> & Partial<Pick<Facts, "known">>,
+  bytes: Uint8Array | undefined,
+): Promise<Identified | undefined> {
+  const known = facts.known ?? (await facts.get());
+  if (target.dialect !== "chat" || !known.stream || known.usageInStream) return undefined;
+  return askedForUsage(target, known, bytes ?? (await target.body.whole(REQUEST_INSPECT_BYTES_MAX)));
 }
 
 async function decideAgain({ exchange, facts, met }: Asking, ports: Ports): Promise<readonly PlannedFault[]> {

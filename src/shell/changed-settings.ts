@@ -1,3 +1,4 @@
+import { FEATURE_TABLES } from "../config/gateway-settings.ts";
 import { SETTING_ROWS } from "../config/schema.ts";
 import type { Settings, TargetScope } from "../config/settings.ts";
 import { TARGET_ROWS, tableOf } from "../config/target-schema.ts";
@@ -17,6 +18,8 @@ export function changedSettings(before: Settings, after: Settings): ChangedSetti
     if (!isSame(one, other)) (onlyAtStart ? atNextStart : applied).push(key);
   };
   for (const [name, { key, onlyAtStart }] of SETTING_ROWS) if (key !== "") compare(key, before[name], after[name], onlyAtStart);
+  // A table that says what holds anyway turns its feature on all the same.
+  for (const table of FEATURE_TABLES) compare(`[${table}]`, before.featureTables.includes(table), after.featureTables.includes(table));
   compare("backend.endpoint", before.backend, after.backend);
   for (const scope of scopesOf(before, after)) {
     const table = tableOf(scope);

@@ -132,7 +132,7 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
               testMode: now.testMode,
             },
       cors: features.hasCors ? { origins: new Set(now.corsOrigins.map((origin) => origin.toLowerCase())) } : undefined,
-      includeUsage: now.includeUsage && (features.hasCost || now.gateway),
+      includeUsage: now.includeUsage && (features.hasCost || now.gateway || hasTokenLimits(now)),
       hashOf: keyHash,
       costOf: (of) => prices.costUsd({ ...of, base: baseOf(targets, of.provider), wallMs: clock.wallMs() }),
       health: async () => healthOf(targets, await store.breakers(), mode !== "off", store.health(), ledger(), reached),
@@ -157,6 +157,12 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
       records?.close();
     },
   };
+}
+
+/** They are told what an answer took. */
+function hasTokenLimits({ tokensPerMinute, tokensPerDay, limitOverrides }: Settings): boolean {
+  const numbers = [tokensPerMinute, tokensPerDay, ...limitOverrides.flatMap((one) => [one.tokensPerMinute ?? 0, one.tokensPerDay ?? 0])];
+  return numbers.some((number) => number > 0);
 }
 
 function baseOf(targets: Targets, provider: keyof Targets): string | undefined {

@@ -424,6 +424,21 @@ describe.each(ENGINES)("usage and cost with the %s engine", (engine) => {
       expect(asked.event.gateway.usage).toMatchObject({ inputTokens: 1_200 });
     });
 
+    const needed: Readonly<Record<string, string>> = {
+      "a request that the settings of its target change": '[cost]\nledger = ""\n[providers.openai]\nmodel = "other"\n',
+      "one before a target that is said to speak the same": '[cost]\nledger = ""\n[providers.openai]\ndialect = "chat"\n',
+      "limits for tokens, without costs": "[limits]\ntokens_per_minute = 1000000\n",
+      "such limits for each key": '[[limits.override]]\nkey = "*"\ntokens_per_day = 1000000\n',
+    };
+    test.each(Object.entries(needed))("also for %s", async (_, toml) => {
+      await using other = await start(toml);
+      backend.reply(plain(extra));
+      const { bytes, event } = await ask(other, CHAT_PATH, '{"model":"gpt-5-mini","stream":true,"messages":[]}');
+      expect(backend.last().json).toMatchObject({ stream_options: { include_usage: true } });
+      expect(bytes.toString()).not.toContain('"total_tokens"');
+      expect(event.gateway.usage).toMatchObject({ inputTokens: 1_200 });
+    });
+
     test("the official client finds no chunk that it did not ask for, and the one that it did", async () => {
       backend.reply(plain(extra, 11));
       const request = { model: "gpt-5-mini", messages: [] };

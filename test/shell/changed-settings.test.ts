@@ -19,6 +19,8 @@ describe("changed settings", () => {
     ["nothing", "seed = 1", "# the same\nseed = 1", {}],
     ["a backend that comes", "", '[backend]\nendpoint = "http://a"', { applied: ["backend.endpoint"] }],
     ["a backend that goes", '[backend]\nendpoint = "http://a"\ntimeout = 1', "", { applied: ["backend.endpoint", "backend.timeout"] }],
+    ["a table that says what holds anyway", "", '[cors]\nallowed_origins = ["*"]', { applied: ["[cors]"] }],
+    ["such a table that goes", "[breaker]\nfailure_threshold = 5", "", { applied: ["[breaker]"] }],
     ["a key of a target", "[providers.openai]\ntimeout = 1", "[providers.openai]\ntimeout = 2", { applied: ["providers.openai.timeout"] }],
     ["one that is written otherwise", "[providers.openai]\ntimeout = 60", '[providers.openai]\ntimeout = "1m"', {}],
     [
