@@ -1,4 +1,4 @@
-import { afterAll } from "bun:test";
+import { afterAll, beforeAll } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,11 +19,11 @@ export type RedisServer = {
   readonly ask: (command: string, ...words: string[]) => Promise<unknown>;
 };
 
-/** A server of this test file's own, which ends with it. It keeps nothing on disk unless told to. */
+/** A server of a group of tests, which lives as long as they run. It keeps nothing on disk unless told to. */
 export async function startRedis(options: readonly string[] = []): Promise<RedisServer> {
-  const folder = mkdtempSync(join(tmpdir(), "fp-redis-"));
+  let folder = "";
   const port = await freePort();
-  const socket = join(folder, "redis.sock");
+  const socket = () => join(folder, "redis.sock");
   let child: Bun.Subprocess | undefined;
   let asking: RedisClient | undefined;
 
@@ -38,19 +38,23 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
     child = undefined;
   };
   const start = async (more: readonly string[] = []) => {
-    const words = ["--port", String(port), "--bind", "127.0.0.1", "--unixsocket", socket, "--dir", folder, "--save", ""];
+    const words = ["--port", String(port), "--bind", "127.0.0.1", "--unixsocket", socket(), "--dir", folder, "--save", ""];
     child = Bun.spawn(["redis-server", ...words, ...options, ...more], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
     await until(async () => {
-      const { exitCode } = Bun.spawnSync(["redis-cli", "-s", socket, "ping"], { stdout: "ignore", stderr: "ignore" });
+      const { exitCode } = Bun.spawnSync(["redis-cli", "-s", socket(), "ping"], { stdout: "ignore", stderr: "ignore" });
       return exitCode === 0;
     }, "redis-server answers");
   };
 
+  // Not before: where no test of the group is chosen, nobody would end it.
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "fp-redis-"));
+    await start();
+  });
   afterAll(async () => {
     await kill();
     rmSync(folder, { recursive: true, force: true });
   });
-  await start();
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
@@ -58,7 +62,7 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
     kill,
     start,
     async ask(command, ...words) {
-      asking ??= new RedisClient(`redis+unix://${socket}`);
+      asking ??= new RedisClient(`redis+unix://${socket()}`);
       return asking.send(command, words);
     },
   };
