@@ -63,7 +63,13 @@ function writePlatform(platform: Platform, binary: string): void {
     preferUnplugged: true,
   };
   const file = `bin/faultproxy${extensionOf(platform.file)}`;
-  write(join(NPM, name), manifest, { LICENSE: "LICENSE", "THIRD-PARTY.md": "packaging/THIRD-PARTY.md", [file]: binary });
+  // What is in the binary says that its licence goes with it.
+  const licences = Object.keys(packageFile.dependencies).map((each) => [
+    `LICENSE.${each.replace(/^.*\//, "")}`,
+    `node_modules/${each}/LICENSE`,
+  ]);
+  const files = { LICENSE: "LICENSE", "THIRD-PARTY.md": "packaging/THIRD-PARTY.md", ...Object.fromEntries(licences), [file]: binary };
+  write(join(NPM, name), manifest, files);
   chmodSync(join(NPM, name, file), 0o755);
 }
 

@@ -24,7 +24,7 @@ faultproxy ($version-1) unstable; urgency=medium
 
  -- faultproxy developers <developers@faultproxy.invalid>  $(LC_ALL=C date -u -R -d "@$epoch")
 END
-for name in citty consola smol-toml; do install -m 644 "node_modules/$name/LICENSE" "$doc/LICENSE.$name"; done
+for name in @pydantic/genai-prices citty consola smol-toml; do install -m 644 "node_modules/$name/LICENSE" "$doc/LICENSE.${name##*/}"; done
 install -D -m 644 packaging/deb/lintian-overrides "$root/usr/share/lintian/overrides/faultproxy"
 
 mkdir "$root/DEBIAN"

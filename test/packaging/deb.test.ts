@@ -3,6 +3,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync 
 import { join } from "node:path";
 import packageFile from "../../package.json";
 import { canBoot, createContainer } from "./support/container.ts";
+import { LICENCES, PACKED_PAGES } from "./support/contents.ts";
 import { answersRequests } from "./support/program.ts";
 import { BUILD_MS_MAX, describeWith, output, ROOT, sha256, temporaryFolder } from "./support/run.ts";
 
@@ -26,11 +27,13 @@ describeWith(["dpkg-deb", "lintian"], "the Debian package", () => {
         "lrwxrwxrwx root/root /usr/bin/faultctl",
         "-rw-r--r-- root/root /usr/lib/systemd/system/faultproxy.service",
         "-rw-r--r-- root/root /usr/lib/systemd/system/faultproxy.socket",
-        "-rw-r--r-- root/root /usr/share/man/man1/faultproxy.1.gz",
-        "lrwxrwxrwx root/root /usr/share/man/man1/faultctl.1.gz",
+        "-rw-r--r-- root/root /usr/share/bash-completion/completions/faultproxy",
+        "-rw-r--r-- root/root /usr/share/fish/vendor_completions.d/faultproxy.fish",
         "-rw-r--r-- root/root /usr/share/zsh/vendor-completions/_faultproxy",
+        ...LICENCES.map((name) => `-rw-r--r-- root/root /usr/share/doc/faultproxy/${name}`),
       ]),
     );
+    expect(files.flatMap((file) => /(?<=\/man\/)man\d\/.+/.exec(file)?.[0] ?? []).sort()).toEqual([...PACKED_PAGES]);
     expect(files.filter((file) => !/ root\/root /.test(file))).toEqual([]);
     expect(output(["dpkg-deb", "--info", DEB, "conffiles"])).toBe("/etc/xdg/faultproxy/config.toml\n");
   });
@@ -82,7 +85,7 @@ describeWith(["dpkg-deb", "lintian"], "the Debian package", () => {
             "systemctl reload faultproxy && echo 'reloaded: yes'",
             pid,
           ],
-          ...["faultctl --socket /run/faultproxy/control.sock status | grep ^Socket"],
+          ...["faultctl --socket /run/faultproxy/control.sock status | grep ^Socket", 'echo "state: $(ls -d /var/lib/faultproxy)"'],
           ...["systemctl disable faultproxy.socket 2> /dev/null", dpkg("--install /faultproxy.deb"), show("upgraded"), pid],
           ...[dpkg("--remove faultproxy"), show("removed"), 'echo "config: $(ls /etc/xdg/faultproxy)"'],
           ...[
@@ -97,6 +100,7 @@ describeWith(["dpkg-deb", "lintian"], "the Debian package", () => {
         "installed: enabled active inactive",
         "asked: enabled active active",
         "reloaded: yes",
+        "state: /var/lib/faultproxy",
         "upgraded: disabled active active",
         "removed: masked inactive inactive",
         "config: config.toml",

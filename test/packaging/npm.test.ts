@@ -4,6 +4,7 @@ import { join } from "node:path";
 import packageFile from "../../package.json";
 import type { Status } from "../../src/shell/status.ts";
 import { CLEAN_ENVIRONMENT } from "../e2e/support/daemon.ts";
+import { LICENCES } from "./support/contents.ts";
 import { answersRequests } from "./support/program.ts";
 import { BUILD_MS_MAX, describeWith, output, ROOT, run, sha256, temporaryFolder } from "./support/run.ts";
 
@@ -40,6 +41,12 @@ describeWith(["npm", "npx", "node"], "the npm packages", () => {
     const readme = readFileSync(join(folder, "node_modules/faultproxy/README.md"), "utf8");
     expect(readme).toContain("docs/backends.md");
     expect([...readme.matchAll(/\]\((?!https?:|#)[^)]*\)/g)].map(([link]) => link)).toEqual([]);
+  });
+
+  test("hold the licences of what is in the binary", () => {
+    const [own = ""] = readdirSync(join(folder, "node_modules/@faultproxy"));
+    const files = readdirSync(join(folder, "node_modules/@faultproxy", own)).sort();
+    expect(files).toEqual(["LICENSE", ...LICENCES, "THIRD-PARTY.md", "bin", "package.json"]);
   });
 
   test("hold the very binary that was built", async () => {

@@ -34,6 +34,21 @@ describeWith(["systemd-analyze"], "the units", () => {
   });
 });
 
+test("the service has a folder for its ledger, which nobody else can read, and sees no other beside it", () => {
+  expect([values(SERVICE, "StateDirectory"), values(SERVICE, "StateDirectoryMode"), values(SERVICE, "UMask")]).toEqual([
+    ["faultproxy"],
+    ["0700"],
+    ["0077"],
+  ]);
+  expect(values(SERVICE, "TemporaryFileSystem")).toEqual(["/var/lib:ro"]);
+  // What lies below an inaccessible path cannot be mounted, whatever else is said of it.
+  expect(values(SERVICE, "InaccessiblePaths").join(" ").split(" ")).not.toContain("-/var/lib");
+});
+
+test("the socket is this machine's alone", () => {
+  expect(values(read("faultproxy.socket"), "ListenStream")).toEqual(["127.0.0.1:8888"]);
+});
+
 test("the service keeps what its runtime needs, and loses what would put other code into it", () => {
   expect(values(SERVICE, "MemoryDenyWriteExecute")).toEqual([]);
   expect(values(SERVICE, "CapabilityBoundingSet")).toEqual([""]);
