@@ -322,6 +322,26 @@ describe.each(ENGINES)("half open, with the %s engine", (engine) => {
     expect(await changes(running.daemon)).toHaveLength(3);
   });
 
+  test("a probe that a limit refuses frees its place", async () => {
+    const running = await inFront(
+      { ...tables({ failure_threshold: 1, cooldown_seconds: 0.05 }), limits: { requests_per_minute: 1 } },
+      [DOWN],
+      engine,
+    );
+    const { daemon, upstream } = running;
+    // A failure is given back: the limit is free.
+    expect((await posted(daemon)).status).toBe(503);
+    upstream.follow(GOOD);
+    expect((await posted(daemon, { body: chatBody({ model: "other" }) })).status).toBe(200);
+    await due(daemon);
+    expect(await times(2, () => posted(daemon))).toEqual([429, 429]);
+    expect((await circuitOf(daemon, CIRCUIT)).state).toBe("half_open");
+    await writeAndReload(daemon, upstream.url, { failure_threshold: 1, cooldown_seconds: 0.05 });
+    expect((await posted(daemon)).status).toBe(200);
+    expect((await circuitOf(daemon, CIRCUIT)).state).toBe("closed");
+    await running[Symbol.asyncDispose]();
+  });
+
   test("late results of before change nothing", async () => {
     const late = held();
     await using running = await inFront(tables({ failure_threshold: 1 }), [late.reply, DOWN, GOOD], engine);

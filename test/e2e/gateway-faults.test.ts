@@ -3,12 +3,14 @@ import { isInputError } from "../../src/core/errors.ts";
 import { FAULTS } from "../../src/faults/index.ts";
 import { parseCommand } from "../../src/rules/language.ts";
 import { needsRawSockets } from "../../src/rules/raw-sockets.ts";
-import { ENGINES, eventually, type TestDaemon } from "./support/daemon.ts";
-import { circuitOf, eventsOf, exchangeEvent, type GatewayTables, QUICK, startGateway } from "./support/gateway-daemon.ts";
+import { ENGINES, eventually, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
+import { circuitOf, ctl, eventsOf, exchangeEvent, type GatewayTables, gatewayToml, QUICK, startGateway } from "./support/gateway-daemon.ts";
 import { CHAT, chatBody, inFront, posted } from "./support/gateway-pair.ts";
+import { told } from "./support/gateway-sdks.ts";
 import { DOWN, GOOD, SILENT } from "./support/gateway-upstream.ts";
 import { type Outcome, outcomeOf } from "./support/outcome.ts";
 import { rawConnection, request } from "./support/raw-client.ts";
+import { SDK_CLIENTS } from "./support/sdk-clients.ts";
 
 const CIRCUIT = "openai/gpt-4o";
 /** What a client waits where nothing will come, and where something will. */
@@ -353,5 +355,57 @@ describe("a circuit and the faults behind it", () => {
     await daemon.event(({ type, done }) => type === "exchange" && done === "hang");
     expect((await circuitOf(daemon, CIRCUIT)).state).toBe("half_open");
     expect((await posted(daemon)).status).toBe(200);
+  });
+});
+
+describe.each(ENGINES)("a target that speaks another dialect, with the %s engine", (engine) => {
+  let daemon: TestDaemon;
+  let exchanges = 0;
+  beforeAll(async () => {
+    const backend = '[backend]\nendpoint = "simulated"\ndialect = "responses"\n';
+    daemon = await startTestDaemon({
+      engine,
+      toml: backend + gatewayToml({ retry: QUICK, breaker: { failure_threshold: 3 } }),
+      args: ["--seed", "1"],
+    });
+  });
+  afterAll(() => daemon.stop());
+  beforeEach(async () => {
+    await daemon.command("clear");
+  });
+
+  async function asked(name: "chat" | "messages", streamed: boolean) {
+    const client = SDK_CLIENTS[name]({ origin: daemon.origin });
+    const text = streamed
+      ? await client.streamed().then(({ answer, error }) => (error === undefined ? `answer ${answer.finish}` : told(error)))
+      : await client.whole().then(({ finish }) => `answer ${finish}`, told);
+    const { gateway } = await exchangeEvent(daemon, ++exchanges);
+    return `${text} (${gateway?.attempts}${gateway?.failure == null ? "" : ` ${gateway.failure}`})`;
+  }
+
+  describe.each(["chat", "messages"] as const)("%s", (name) => {
+    const done = name === "chat" ? "answer stop" : "answer end_turn";
+
+    test.each([false, true])("its failures are healed and its circuits open, streamed: %p", async (streamed) => {
+      await daemon.command("u 2 side=upstream");
+      expect(await asked(name, streamed)).toBe(`${done} (3)`);
+      await daemon.command("r retry_after=1ms side=upstream");
+      expect(await asked(name, streamed)).toBe(`${done} (2)`);
+      await daemon.command("a side=upstream");
+      expect(await asked(name, streamed)).toBe(
+        `AuthenticationError 401 ${name === "chat" ? "invalid_api_key" : "authentication_error"} (1 auth)`,
+      );
+      await daemon.command("o * side=upstream");
+      for (let each = 0; each < 4; each++)
+        expect(await asked(name, streamed)).toMatch(/^\w+Error 503 provider_degraded \((?:3|0) degraded\)$/);
+      await ctl(daemon, "breaker", "reset");
+    });
+
+    test("errors inside its streams are translated, not asked for again, and count", async () => {
+      await daemon.command("error_event * after=6tokens side=upstream");
+      for (let each = 0; each < 3; each++) expect(await asked(name, true)).toMatch(/^APIError \w+ \(1 degraded\)$/);
+      expect(await asked(name, true)).toMatch(/provider_degraded \(0 degraded\)$/);
+      await ctl(daemon, "breaker", "reset");
+    });
   });
 });
