@@ -3,9 +3,9 @@ import { isInputError } from "../../src/core/errors.ts";
 import { FAULTS } from "../../src/faults/index.ts";
 import { parseCommand } from "../../src/rules/language.ts";
 import { needsRawSockets } from "../../src/rules/raw-sockets.ts";
-import { ENGINES, eventually, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
+import { ENGINES, startTestDaemon, type TestDaemon } from "./support/daemon.ts";
 import { circuitOf, ctl, eventsOf, exchangeEvent, type GatewayTables, gatewayToml, QUICK, startGateway } from "./support/gateway-daemon.ts";
-import { CHAT, chatBody, inFront, posted } from "./support/gateway-pair.ts";
+import { CHAT, chatBody, due, dueSoon, inFront, posted } from "./support/gateway-pair.ts";
 import { told } from "./support/gateway-sdks.ts";
 import { DOWN, GOOD, SILENT } from "./support/gateway-upstream.ts";
 import { type Outcome, outcomeOf } from "./support/outcome.ts";
@@ -14,7 +14,7 @@ import { SDK_CLIENTS } from "./support/sdk-clients.ts";
 
 const CIRCUIT = "openai/gpt-4o";
 /** What a client waits where nothing will come, and where something will. */
-const PATIENCE_MS = 150;
+const PATIENCE_MS = 250;
 const MORE_PATIENCE_MS = 10_000;
 
 type Seen = readonly [onceWhole: string, onceStream: string, alwaysWhole: string, alwaysStream: string];
@@ -296,8 +296,8 @@ describe("rules and attempts", () => {
 
 describe("a circuit and the faults behind it", () => {
   test("o * opens it; then the rule meets nobody, but each probe; without it the circuit closes", async () => {
-    const breaker = { failure_threshold: 2, cooldown_seconds: 0.1 };
-    await using running = await inFront({ breaker, retry: { max_transient_retries: 0 } }, [GOOD]);
+    const own = { breaker: { failure_threshold: 2 }, retry: { max_transient_retries: 0 } };
+    await using running = await inFront(own, [GOOD]);
     const { daemon, upstream } = running;
     const decisions = async () => (await eventsOf(daemon, "decision")).length;
     await daemon.command("o * side=upstream");
@@ -307,12 +307,10 @@ describe("a circuit and the faults behind it", () => {
     expect(await decisions()).toBe(2);
     expect((await posted(daemon)).status).toBe(503);
     expect(await decisions()).toBe(2);
-    const due = () =>
-      eventually(async () => ((await circuitOf(daemon, CIRCUIT)).state === "half_open" ? true : undefined), "the cooldown's end");
-    await due();
+    await dueSoon(running, own, CIRCUIT);
     expect((await posted(daemon)).status).toBe(503);
     expect(await decisions()).toBe(3);
-    await due();
+    await due(daemon, CIRCUIT);
     await daemon.command("n");
     expect(upstream.asked.length).toBe(0);
     expect((await posted(daemon)).status).toBe(200);
@@ -346,7 +344,7 @@ describe("a circuit and the faults behind it", () => {
     await using running = await inFront({ breaker, retry: { max_transient_retries: 0 } }, [DOWN, GOOD]);
     const { daemon } = running;
     await posted(daemon);
-    await eventually(async () => ((await circuitOf(daemon, CIRCUIT)).state === "half_open" ? true : undefined), "the cooldown's end");
+    await due(daemon, CIRCUIT);
     await daemon.command("hang side=upstream");
     const client = rawConnection(daemon.port, request("POST", CHAT, {}, chatBody({})));
     await daemon.event(({ type, fault }) => type === "decision" && fault === "hang");

@@ -510,7 +510,7 @@ describe.each(ENGINES)("streams that have begun, with the %s engine", (engine) =
 });
 
 describe("times", () => {
-  const PATIENT = { retry: { ...QUICK, transient_delay: 0.05 }, providers: { openai: { timeout: 30 } } };
+  const PATIENT = { retry: { ...QUICK, transient_delay: 0.02 }, providers: { openai: { timeout: 30 } } };
 
   test.each(ENGINES)("a silent target is asked once (%s)", async (engine) => {
     await using running = await inFront({ retry: QUICK, providers: { openai: { timeout: 0.15 } } }, [SILENT, GOOD], engine);
@@ -552,7 +552,7 @@ describe("times", () => {
   test("it ends the second attempt too", async () => {
     await using running = await inFront(PATIENT, [DOWN, SILENT]);
     const { daemon, upstream } = running;
-    const answer = await post(daemon, budget("400"));
+    const answer = await post(daemon, budget("1000"));
     expect([answer.status, answer.headers.get("x-faultproxy-error")]).toEqual([504, "time_budget"]);
     expect(upstream.asked.length).toBe(2);
   });
