@@ -1,13 +1,17 @@
 import type { Limit, LimitMetric, LimitScope, LimitWindow } from "../../core/state-store.ts";
-import { emptyCounter, type Held } from "../../policy/limiter.ts";
+import { emptyCounter, GRAINS, type Held } from "../../policy/limiter.ts";
 import { shortMember, withShortMember } from "./counter-name.ts";
 
-/** A counter, and its neighbours in the order in which something was last taken from those of the same window. */
+/**
+ * A counter, and its neighbours in the order in which something was last taken from those of the same window, as of the last time that it
+ * took its place among them: to do that each time would fetch both neighbours into the processor's cache.
+ */
 export type Member = Held & {
   /** As it was last asked for: a reload can change the number. */
   limit: Limit;
   older: Member | undefined;
   newer: Member | undefined;
+  placedMs: number;
 };
 
 export type CounterTable = {
@@ -59,6 +63,7 @@ export function createCounterTable(membersMax: number): CounterTable {
     else member.newer.older = member.older;
     member.older = undefined;
     member.newer = undefined;
+    member.placedMs = Number.NEGATIVE_INFINITY;
   };
   const append = (member: Member) => {
     const list = ends[member.limit.window];
@@ -83,10 +88,20 @@ export function createCounterTable(membersMax: number): CounterTable {
   return {
     find,
     findOrMake: (limit) =>
-      find(limit) ?? { ...emptyCounter(limit.window), limit: withShortMember(limit), older: undefined, newer: undefined },
+      find(limit) ?? {
+        ...emptyCounter(limit.window),
+        limit: withShortMember(limit),
+        older: undefined,
+        newer: undefined,
+        placedMs: Number.NEGATIVE_INFINITY,
+      },
     use(member, nowMs) {
+      if (nowMs - member.placedMs < member.windowMs / GRAINS && nowMs >= member.placedMs) return;
       if (find(member.limit) === member) {
-        if (member.newer === undefined) return;
+        if (member.newer === undefined) {
+          member.placedMs = nowMs;
+          return;
+        }
         unlink(member);
       } else {
         makeRoom(nowMs);
@@ -94,6 +109,7 @@ export function createCounterTable(membersMax: number): CounterTable {
         size++;
       }
       append(member);
+      member.placedMs = nowMs;
     },
     *members() {
       for (const { oldest } of [ends.minute, ends.day]) for (let member = oldest; member !== undefined; member = member.newer) yield member;

@@ -2,8 +2,8 @@ import type { Limit, LimitVerdict, Reservation } from "../../core/state-store.ts
 import { advance, amountOf, type Entry, giveBack, put, reconcile, reserve } from "../../policy/limiter.ts";
 import { createCounterTable, type Member } from "./counter-table.ts";
 
-/** Counters kept at a time: what clients say (keys, users, models) must not fill the memory. Each takes up to some 5 KB. */
-export const COUNTERS_MAX = 100_000;
+/** Counters kept at a time: what clients say (keys, users, models) must not fill the memory. A new one takes some 300 bytes, one in use all the time up to 5 KB. */
+export const COUNTERS_MAX = 250_000;
 
 /** What counts against a limit, to be counted elsewhere. */
 export type Counted = { readonly limit: Limit; readonly windowMs: number; readonly entries: readonly Readonly<Entry>[] };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { LimitVerdict } from "../../../src/core/state-store.ts";
+import { GRAINS } from "../../../src/policy/limiter.ts";
 import { createMemoryLimits } from "../../../src/shell/state/memory-limits.ts";
 import { limit } from "../../policy/limits.ts";
 
@@ -93,11 +94,11 @@ describe("at the maximum of counters", () => {
     expect(reserve([perKey("old")], 0).kind).toBe("reserved");
   });
 
-  test("else what was not used for longest", () => {
+  test("else what was not used for longest, to a grain of its window", () => {
     const { reserve, size, at } = limits(3);
     const twice = (member: string) => ({ ...perKey(member), limit: 2 });
-    for (const [ms, member] of ["a", "b", "c", "a", "d"].entries()) {
-      at(ms);
+    for (const [grain, member] of ["a", "b", "c", "a", "d"].entries()) {
+      at((grain * 60_000) / GRAINS);
       reserve([twice(member)], 0);
     }
     expect(size()).toBe(3);
