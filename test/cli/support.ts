@@ -100,26 +100,30 @@ export async function serve(words: readonly string[], options: Options = {}): Pr
   };
 }
 
-/** The command on a terminal of its own. */
-/** With `output`, standard output goes to that file, and the rest stays the terminal's. */
+/** The command on a terminal of its own. With `output`, standard output goes to that file, and the rest stays the terminal's. */
 export function onTerminal(words: readonly string[], { environment = {}, output }: Options & { readonly output?: string } = {}) {
   let shown = "";
   const decoder = new TextDecoder();
-  const terminal = new Bun.Terminal({
-    data(_terminal, bytes) {
-      shown += decoder.decode(bytes, { stream: true });
+  const closed = Promise.withResolvers<void>();
+  const redirected = output === undefined ? [] : ["sh", "-c", 'exec "$@" > "$0"', output];
+  const child = Bun.spawn([...redirected, process.execPath, MAIN, ...words], {
+    env: cleanEnvironment(environment),
+    terminal: {
+      data(_terminal, bytes) {
+        shown += decoder.decode(bytes, { stream: true });
+      },
+      exit: () => closed.resolve(),
     },
   });
-  const redirected = output === undefined ? [] : ["sh", "-c", 'exec "$@" > "$0"', output];
-  const child = Bun.spawn([...redirected, process.execPath, MAIN, ...words], { env: cleanEnvironment(environment), terminal });
   return {
     shown: () => shown,
-    type: (text: string) => void terminal.write(text),
-    exited: child.exited,
+    type: (text: string) => void child.terminal?.write(text),
+    /** It has ended, and all that it wrote is shown. */
+    exited: Promise.all([child.exited, closed.promise]).then(([code]) => code),
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await child.exited;
-      terminal.close();
+      child.terminal?.close();
     },
   };
 }

@@ -46,10 +46,13 @@ export function output(command: readonly string[], options: RunOptions = {}): st
   return out;
 }
 
+/** Several programs of a hundred megabytes may have to go. */
+const CLEAN_MS_MAX = 60_000;
+
 /** A folder for the tests of one file. */
 export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `faultproxy-${name}-`));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }), CLEAN_MS_MAX);
   return folder;
 }
 
