@@ -26,6 +26,9 @@ build: $(BINARY) ## build dist/faultproxy for this machine
 dist: $(INSTALLED) ## build the release files for every platform, with checksums
 	$(BUN) packaging/build.ts --all
 
+matrix: $(BINARY) ## measure what the gateway makes of failures, and write docs/gateway-matrix.md
+	$(BUN) test/e2e/support/gateway-matrix-page.ts
+
 bench: $(BINARY) ## measure speed and memory
 	$(BUN) bench/bench.ts $(ARGS)
 
@@ -77,4 +80,4 @@ $(INSTALLED): package.json package-lock.json
 	else echo "make: install Node.js (with npm) or Bun first" >&2; exit 1; fi
 	@touch $@
 
-.PHONY: help demo test run build dist bench lint check man completions source rpm deb npm formula fmt clean
+.PHONY: help demo test run build dist matrix bench lint check man completions source rpm deb npm formula fmt clean

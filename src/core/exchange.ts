@@ -13,7 +13,15 @@ export type Chunks = {
   /** Nobody will read on. Idempotent; never throws. */
   readonly cancel: () => void;
   /** All of it, where it has come already and nothing of it has been read; it can be read all the same. */
-  readonly atHand?: () => Uint8Array;
+  readonly atHand?: AtHand;
+};
+
+/** A body that has come as a whole. Its text is cheaper than its bytes, which need an object of their own. */
+export type AtHand = {
+  readonly length: number;
+  /** As UTF-8. */
+  readonly text: () => string;
+  readonly bytes: () => Uint8Array;
 };
 
 /** How a body stopped before its end: by RST, or by a FIN where more was owed. */
@@ -32,7 +40,7 @@ export type RequestBody = {
   /** The whole body, or undefined where it is larger than `bytesMax`; `forward` gives the same bytes either way. */
   readonly whole: (bytesMax: number) => Promise<Uint8Array | undefined>;
   /** The same without waiting, where it has come already. */
-  readonly atHand?: () => Uint8Array;
+  readonly atHand?: AtHand;
   /** What goes on to the target: the bytes that came. Called at most once. */
   readonly forward: () => Body | Promise<Body>;
 };

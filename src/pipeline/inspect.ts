@@ -15,6 +15,7 @@ import { dated } from "./helpers/dated.ts";
 import { type Governed, outcomeOf } from "./helpers/governed.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { peeked } from "./helpers/peeked.ts";
+import { textIn } from "./helpers/read-facts.ts";
 import { streamFraming } from "./helpers/stream-framing.ts";
 import { type StreamWatch, watchedStream } from "./helpers/watched-stream.ts";
 
@@ -28,8 +29,6 @@ export type Inspected = {
   /** Why the response is our own: the target's was cut. */
   readonly error?: string;
 };
-
-const decoder = new TextDecoder();
 
 /**
  * What the target's answer means, whole or as a stream. An error inside a 200 is what its HTTP form would be. Of a stream only what comes
@@ -55,12 +54,12 @@ export function inspect(
     };
   }
   if (!/json/i.test(headerValue(headers, "content-type") ?? "")) return succeeded(response, governed);
-  const bytes = body instanceof Uint8Array ? body : body.atHand?.();
-  if (bytes === undefined || bytes.length > FRAME_BYTES_MAX) {
+  const there = body instanceof Uint8Array ? body : body.atHand;
+  if (there === undefined || there.length > FRAME_BYTES_MAX) {
     return read(response, exchange, FRAME_BYTES_MAX, ports).then((found) => whole(found, exchange, governed, ports));
   }
   // Most answers come in one piece, which goes on as it came.
-  return whole({ answer: response, text: textOf(response, bytes, FRAME_BYTES_MAX, ports) }, exchange, governed, ports);
+  return whole({ answer: response, text: textIn(there, headers, FRAME_BYTES_MAX, ports) }, exchange, governed, ports);
 }
 
 /** A whole answer of JSON. */
@@ -113,19 +112,13 @@ const FRAMING: ReadonlySet<string> = new Set(["content-length", "content-encodin
 /** The answer, of which as much has been read as there is; `text` where that is all of it. No answer where it was cut. */
 type Read = { readonly answer: OpenResponse | undefined; readonly text: string | undefined };
 
-function textOf({ headers }: OpenResponse, bytes: Uint8Array, bytesMax: number, ports: Ports): string | undefined {
-  const coding = headerValue(headers, "content-encoding") ?? "identity";
-  const plain = coding === "identity" ? bytes : ports.withoutContentCoding(bytes, coding, bytesMax);
-  return plain === undefined ? undefined : decoder.decode(plain);
-}
-
 async function read(response: OpenResponse, { clientGone }: Identified, bytesMax: number, ports: Ports): Promise<Read> {
   try {
     const found = await peeked(response.body, bytesMax, clientGone);
     if (found.kind === "larger") return { answer: { ...response, body: found.body }, text: undefined };
     return {
       answer: { ...response, body: response.body === null ? null : found.bytes },
-      text: textOf(response, found.bytes, bytesMax, ports),
+      text: textIn(found.bytes, response.headers, bytesMax, ports),
     };
   } catch (error) {
     if (error instanceof BodyCut) return { answer: undefined, text: undefined };

@@ -111,13 +111,13 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
     const message = "x-llm-proxy-timeout-ms must be a whole number of milliseconds above 0";
     return ownErrorDelivery(received, 400, "invalid_timeout", message, NOTHING_NOTED, ports);
   }
-  const bytes = received.body.atHand?.() ?? (await received.body.whole(REQUEST_INSPECT_BYTES_MAX));
+  const there = received.body.atHand ?? (await received.body.whole(REQUEST_INSPECT_BYTES_MAX));
   const { maxTransientRetries, maxRateLimitRetries, bodyBytesMax } = gateway.retry;
-  const isRepeatable = maxTransientRetries + maxRateLimitRetries > 0 && bytes !== undefined && bytes.length <= bodyBytesMax;
-  const exchange = isRepeatable ? withBody(own.exchange, repeatableBody(own.exchange.body, bytes)) : own.exchange;
-  const known = factsOf(exchange, bytes, ports);
+  const isRepeatable = maxTransientRetries + maxRateLimitRetries > 0 && there !== undefined && there.length <= bodyBytesMax;
+  const exchange = isRepeatable ? withBody(own.exchange, repeatableBody(own.exchange.body, there)) : own.exchange;
+  const known = factsOf(exchange, there, ports);
   const facts = new Facts(exchange, ports, known);
-  const admitting = admit(exchange, known, bytes?.length ?? exchange.body.lengthBytes ?? 0, gateway, ports);
+  const admitting = admit(exchange, known, there?.length ?? exchange.body.lengthBytes ?? 0, gateway, ports);
   const admitted = admitting instanceof Promise ? await admitting : admitting;
   const notes: Notes = { ...NOTHING_NOTED, model: known.model, end: admitted.governed.end };
   if (admitted.refusal !== undefined) return delivered(exchange, admitted.refusal, { ...notes, error: "rate_limited" }, ports);
@@ -133,7 +133,6 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
       governed: admitted.governed,
       circuit: admitted.circuit,
       isRepeatable,
-      bytes,
       untilMonotonicMs: budget === undefined ? undefined : exchange.receivedMonotonicMs + Number(budget),
     };
     return await performed({ exchange, decided: { ...decided, planned }, facts, way, end: notes.end }, ports);
@@ -144,8 +143,6 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
 
 type GovernedWay = Pick<Admitted, "governed" | "circuit"> & {
   readonly isRepeatable: boolean;
-  /** Of the request's body; undefined where it is too large to be kept. */
-  readonly bytes: Uint8Array | undefined;
   /** When the request's own time is over. */
   readonly untilMonotonicMs: number | undefined;
 };
@@ -241,9 +238,7 @@ async function askUntilAnswered(
   const { governed: held } = way;
   const target = side?.exchange ?? exchange;
   const ofUsage =
-    held.gateway.includeUsage && facts.known?.stream !== false
-      ? await withUsageAsked(target, side?.facts ?? facts, side === undefined ? way.bytes : undefined)
-      : undefined;
+    held.gateway.includeUsage && facts.known?.stream !== false ? await withUsageAsked(target, side?.facts ?? facts) : undefined;
   const as = ofUsage ?? target;
   const factsThere = ofUsage === undefined ? (side?.facts ?? facts) : new Facts(ofUsage, ports);
   const skipped: Notes["skipped"][] = [];
@@ -270,15 +265,13 @@ async function askUntilAnswered(
   return { ...answered, skipped: () => skipped.flatMap((each) => each()) };
 }
 
-/** `bytes`: of the body, where they are known. */
 async function withUsageAsked(
   target: Identified,
   facts: Pick<Facts, "get"> & Partial<Pick<Facts, "known">>,
-  bytes: Uint8Array | undefined,
 ): Promise<Identified | undefined> {
   const known = facts.known ?? (await facts.get());
   if (target.dialect !== "chat" || !known.stream || known.usageInStream) return undefined;
-  return askedForUsage(target, known, bytes ?? (await target.body.whole(REQUEST_INSPECT_BYTES_MAX)));
+  return askedForUsage(target, known, await target.body.whole(REQUEST_INSPECT_BYTES_MAX));
 }
 
 async function decideAgain({ exchange, facts, met }: Asking, ports: Ports): Promise<readonly PlannedFault[]> {

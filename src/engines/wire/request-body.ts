@@ -1,4 +1,4 @@
-import type { RequestBody } from "../../core/exchange.ts";
+import type { AtHand, RequestBody } from "../../core/exchange.ts";
 import type { IncomingBody } from "./incoming-body.ts";
 import type { WholeBody } from "./whole-body.ts";
 
@@ -26,8 +26,8 @@ export class WholeRequestBody implements RequestBody {
     return this.#body.length <= bytesMax ? this.#body.bytes() : undefined;
   }
 
-  atHand(): Uint8Array {
-    return this.#body.bytes();
+  get atHand(): AtHand {
+    return this.#body;
   }
 
   forward(): WholeBody {

@@ -1,4 +1,4 @@
-import type { Chunks } from "../../core/exchange.ts";
+import type { AtHand, Chunks } from "../../core/exchange.ts";
 
 /**
  * A body that came in one piece and stands in the block that it came in. A view of the block would cost as much as reading a head does,
@@ -24,8 +24,12 @@ export class WholeBody implements Chunks {
     return this.block.subarray(this.from, this.to);
   }
 
-  atHand(): Uint8Array {
-    return this.bytes();
+  text(): string {
+    return this.block.toString("utf8", this.from, this.to);
+  }
+
+  get atHand(): AtHand {
+    return this;
   }
 
   async read(): Promise<Uint8Array | undefined> {

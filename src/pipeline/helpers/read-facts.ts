@@ -1,5 +1,5 @@
-import type { Identified, RequestFacts } from "../../core/exchange.ts";
-import { headerValue } from "../../core/headers.ts";
+import type { AtHand, Identified, RequestFacts } from "../../core/exchange.ts";
+import { type HeaderList, headerValue } from "../../core/headers.ts";
 import { REQUEST_INSPECT_BYTES_MAX } from "../../core/limits.ts";
 import type { Ports } from "../../core/ports.ts";
 import { DIALECTS } from "../../dialects/index.ts";
@@ -16,11 +16,24 @@ export async function readFacts(exchange: Identified, ports: Ports): Promise<Req
 }
 
 /** The same of a body that is there. */
-export function factsOf(exchange: Identified, bytes: Uint8Array | undefined, ports: Ports): RequestFacts {
+export function factsOf(exchange: Identified, body: Uint8Array | AtHand | undefined, ports: Ports): RequestFacts {
   if (exchange.dialect === undefined) return NO_FACTS;
-  const coding = headerValue(exchange.headers, "content-encoding") ?? "identity";
-  const plain = bytes === undefined || coding === "identity" ? bytes : ports.withoutContentCoding(bytes, coding, REQUEST_INSPECT_BYTES_MAX);
-  return DIALECTS[exchange.dialect].facts(exchange.path, exchange.query, plain === undefined ? undefined : parseJson(plain));
+  const text = body === undefined ? undefined : textIn(body, exchange.headers, REQUEST_INSPECT_BYTES_MAX, ports);
+  return DIALECTS[exchange.dialect].facts(exchange.path, exchange.query, text === undefined ? undefined : parseJson(text));
+}
+
+const BYTE_ORDER_MARK = 0xfeff;
+
+/** A body as text, without its content coding; undefined where that is broken, or more than `bytesMax` come out. */
+export function textIn(body: Uint8Array | AtHand, headers: HeaderList, bytesMax: number, ports: Ports): string | undefined {
+  const coding = headerValue(headers, "content-encoding") ?? "identity";
+  if (coding === "identity" && !(body instanceof Uint8Array)) {
+    const text = body.text();
+    return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
+  }
+  const bytes = body instanceof Uint8Array ? body : body.bytes();
+  const plain = coding === "identity" ? bytes : ports.withoutContentCoding(bytes, coding, bytesMax);
+  return plain === undefined ? undefined : decoder.decode(plain);
 }
 
 /** The request body without its content coding; what goes to a target keeps it. Undefined where it is too large or broken. */
@@ -30,9 +43,9 @@ export async function plainBody(exchange: Identified, bytesMax: number, ports: P
   return bytes === undefined || coding === "identity" ? bytes : ports.withoutContentCoding(bytes, coding, bytesMax);
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(decoder.decode(bytes));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

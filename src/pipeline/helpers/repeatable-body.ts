@@ -1,20 +1,21 @@
-import type { Body, Identified, RequestBody } from "../../core/exchange.ts";
+import type { AtHand, Body, Identified, RequestBody } from "../../core/exchange.ts";
 import { chunksOf } from "./bodies.ts";
 
 /** A body that can be sent again: the first time as it came, later as one piece, and framed as it was. */
-export function repeatableBody(body: RequestBody, bytes: Uint8Array): RequestBody {
+export function repeatableBody(body: RequestBody, there: Uint8Array | AtHand): RequestBody {
   let first: Body | Promise<Body> | undefined;
+  const bytes = () => (there instanceof Uint8Array ? there : there.bytes());
   return {
     lengthBytes: body.lengthBytes,
-    whole: async (bytesMax) => (bytes.length <= bytesMax ? bytes : undefined),
+    whole: async (bytesMax) => (there.length <= bytesMax ? bytes() : undefined),
     forward() {
       if (first === undefined) {
         first = body.forward();
         return first;
       }
       // No length was told, and the head stays as it is: without chunks nobody knew where the body ends.
-      if (body.lengthBytes === undefined) return chunksOf(bytes);
-      return bytes.length === 0 ? first : bytes;
+      if (body.lengthBytes === undefined) return chunksOf(bytes());
+      return there.length === 0 ? first : bytes();
     },
   };
 }
