@@ -89,6 +89,18 @@ export type RetryEvent = {
   readonly waitMs: number;
 };
 
+/** An answer came after failures that retries made good, and the settings want to know. */
+export type HealedEvent = {
+  readonly type: "healed";
+  readonly time: string;
+  readonly exchange: number;
+  readonly provider: ProviderName;
+  readonly model: string | null;
+  readonly failures: number;
+  /** For the circuit. */
+  readonly counted: boolean;
+};
+
 /** A circuit went from one state to another. */
 export type CircuitEvent = {
   readonly type: "circuit";
@@ -103,4 +115,4 @@ export type CircuitEvent = {
 /** The shared store went away or came back. */
 export type StoreEvent = { readonly type: "store"; readonly time: string; readonly isUp: boolean; readonly detail: string };
 
-export type FaultproxyEvent = DecisionEvent | ExchangeEvent | RetryEvent | CircuitEvent | StoreEvent;
+export type FaultproxyEvent = DecisionEvent | ExchangeEvent | RetryEvent | HealedEvent | CircuitEvent | StoreEvent;

@@ -70,7 +70,7 @@ export async function persist({ exchange, governed, circuit, ...doing }: Persist
     }
     if (failure === undefined) {
       // Our own configuration, or the client's patience: neither says anything of the target.
-      if (error === undefined) contribute(healed, governed);
+      if (error === undefined) contribute(healed, exchange, governed, ports);
       else settle("neutral");
       return { response, error };
     }
@@ -111,10 +111,14 @@ function meaningOf({ response, error, forward }: Exclude<AskedOnce, string>, ins
   return error === undefined ? inspect(response) : { response, failure: undefined };
 }
 
-/** Failures that a retry healed count as failures where the settings say so. A stream's success is told when its output begins. */
-function contribute(healed: number, { gateway, settle }: Governed): void {
-  if (gateway.breaker?.retryContribution !== "on") return;
-  for (let each = 0; each < healed; each++) settle("failure");
+/** Failures that a retry healed are told, or count too, where the settings say so. A stream's success is told when its output begins. */
+function contribute(healed: number, { id, provider }: Identified, { gateway, observed, settle }: Governed, ports: Ports): void {
+  const contribution = gateway.breaker?.retryContribution ?? "off";
+  if (healed === 0 || contribution === "off") return;
+  const counted = contribution === "on";
+  if (counted) for (let each = 0; each < healed; each++) settle("failure");
+  const time = timestamp(ports.clock.wallMs());
+  ports.record({ type: "healed", time, exchange: id, provider, model: observed.caller.model ?? null, failures: healed, counted });
 }
 
 function degraded({ provider }: Identified, signal: string, retryAfterMs: number, ports: Ports): Outcome {

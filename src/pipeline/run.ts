@@ -4,6 +4,7 @@ import type { Gateway } from "../core/gateway.ts";
 import { REQUEST_INSPECT_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Rule } from "../core/rule.ts";
+import { DEGRADED_SIGNAL, degradedAnswer } from "../policy/degraded-answer.ts";
 import { accessOf, type RefusedAccess } from "./access.ts";
 import { type Admitted, admit } from "./admit.ts";
 import { type Answer, type Attempted, attempt, attempted, limitOf, reread } from "./attempt.ts";
@@ -127,6 +128,7 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
     const side = admitted.circuit?.kind === "refused" && gateway.breaker?.mode === "enforce" ? "client" : undefined;
     const decided = mode === undefined && added.length === 0 ? NOTHING_DECIDED : await decideNow(exchange, facts, ports, side);
     const testMode = gateway.breaker?.testMode === true ? TEST_MODES.find((each) => each === own.testMode) : undefined;
+    if (testMode === "force_degraded") return degradedDelivery(exchange, gateway, notes, ports);
     const inTest = testMode === undefined ? undefined : testModeFault(testMode, ports.seed);
     const planned = inTest === undefined ? decided.planned : [inTest, ...decided.planned];
     const way: GovernedWay = {
@@ -139,6 +141,12 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
   } catch (error) {
     return mishap(exchange, error, notes, ports);
   }
+}
+
+/** As if its circuit were open: nobody is asked, and nothing is counted. */
+function degradedDelivery(exchange: Identified, { breaker, retry }: Gateway, notes: Notes, ports: Ports): Delivery {
+  const answer = degradedAnswer(exchange.provider, breaker?.degradedSignal ?? DEGRADED_SIGNAL, retry.transientDelayMs);
+  return delivered(exchange, dated(answer, ports.clock.wallMs()), { ...notes, error: "provider_degraded" }, ports);
 }
 
 type GovernedWay = Pick<Admitted, "governed" | "circuit"> & {

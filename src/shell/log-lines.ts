@@ -1,5 +1,14 @@
 import type { Settings } from "../config/settings.ts";
-import type { CircuitEvent, DecisionEvent, ExchangeEvent, FaultproxyEvent, GatewayFacts, RetryEvent, StoreEvent } from "../core/event.ts";
+import type {
+  CircuitEvent,
+  DecisionEvent,
+  ExchangeEvent,
+  FaultproxyEvent,
+  GatewayFacts,
+  HealedEvent,
+  RetryEvent,
+  StoreEvent,
+} from "../core/event.ts";
 import type { Rules } from "../core/rule.ts";
 
 type Level = Exclude<Settings["logLevel"], "silent">;
@@ -27,6 +36,8 @@ export function logLines({ logFormat, logLevel, rules, visible }: LogOptions): L
         return exchangeLine(event, visible);
       case "retry":
         return visible(retryLine(event));
+      case "healed":
+        return visible(healedLine(event));
       case "circuit":
         return visible(circuitLine(event));
       case "store":
@@ -46,6 +57,7 @@ function levelOf(event: FaultproxyEvent): Level {
       // Health is asked for all the time.
       return event.kind === "page" ? "debug" : "info";
     case "retry":
+    case "healed":
     case "circuit":
     case "store":
       return "warn";
@@ -59,6 +71,11 @@ function retryLine({ time, exchange, attempt, class: failure, status, provider, 
 
 function storeLine({ time, isUp, detail }: StoreEvent): string {
   return `${clockTime(time)} ${isUp ? "✅ state store: " : "⚠️  state store away, decided from memory: "}${detail}`;
+}
+
+function healedLine({ time, exchange, provider, failures, counted }: HealedEvent): string {
+  const what = failures === 1 ? "a failure" : `${failures} failures`;
+  return `${clockTime(time)} 🩹 #${exchange} ${provider} answered after ${what}${counted ? ", counted for its circuit" : ""}`;
 }
 
 function circuitLine({ time, provider, model, from, to, reason }: CircuitEvent): string {

@@ -402,6 +402,8 @@ describe("modes", () => {
     expect(await circuitOf(daemon, CIRCUIT)).toMatchObject({ state, failures });
     // Told in any case.
     expect((await eventsOf(daemon, "retry")).map((each) => each.class)).toEqual(["degraded", "degraded"]);
+    const healed = (await eventsOf(daemon, "healed")).map((each) => [each.failures, each.counted]);
+    expect(healed).toEqual(mode === "off" ? [] : [[2, mode === "on"]]);
   });
 
   test("retry_contribution_mode on: attempts of a request that fails in the end are one failure, and healed streams count", async () => {
@@ -486,6 +488,8 @@ describe("test modes", () => {
     const forced = await posted(daemon, { headers: { [HEADER]: "force_degraded" } });
     expect([forced.status, forced.text]).toEqual([503, DEGRADED]);
     expect(upstream.asked.length).toBe(0);
+    // Nor does it say anything of the target.
+    expect(await circuitOf(daemon, CIRCUIT)).toMatchObject({ state: "closed", failures: 0 });
     const recovered = await posted(daemon, { headers: { [HEADER]: "force_transient_recover" } });
     expect([recovered.status, recovered.text]).toEqual([200, JSON.stringify(CHAT_ANSWER)]);
     expect(upstream.asked.length).toBe(1);
