@@ -1,5 +1,7 @@
+import { KEY_HASH, KEY_HASH_DIGITS } from "../core/key-hash.ts";
 import { PROVIDER_NAMES } from "../core/provider.ts";
 import { STORE_LOSS_WAYS } from "../core/state-store.ts";
+import { DEGRADED_SIGNAL } from "../policy/degraded-answer.ts";
 import type { GatewaySettings, LimitOverrideSetting, PriceSetting } from "./gateway-settings.ts";
 import type { Setting } from "./schema.ts";
 import { type Column, tableList } from "./table-list.ts";
@@ -47,16 +49,14 @@ const isPrice = (value: unknown) => (typeof value === "number" && value >= 0 && 
 const limitColumn = (name: string): Column => ({ name, expected: `a whole number from 0 (none) to ${LIMIT_MAX}`, read: isLimit });
 const priceColumn = (name: string): Column => ({ name, expected: "a price in USD for a million tokens, 0 or above", read: isPrice });
 
-export const HASH = /^[0-9a-f]{12}$/;
-
 const OVERRIDE_COLUMNS: Columns = {
   provider: { name: "provider", expected: "a provider's name, or a glob such as *", read: isFilled },
   model: { name: "model", expected: "a model's name, or a glob such as gpt-5*", read: isFilled },
   key: {
     name: "key",
-    expected: "a client's key, its hash of 12 digits as faultproxy cost shows it, or * for each key",
+    expected: `a client's key, its hash of ${KEY_HASH_DIGITS} digits as faultproxy cost shows it, or * for each key`,
     read: isFilled,
-    isSecret: (value) => value !== "*" && !HASH.test(String(value)),
+    isSecret: (value) => value !== "*" && !KEY_HASH.test(String(value)),
   },
   user: { name: "user", expected: "a user's name, or a glob such as *", read: isFilled },
   requests_per_minute: limitColumn("requestsPerMinute"),
@@ -253,12 +253,8 @@ export const GATEWAY_SETTINGS: Rows = {
   degradedSignal: inFile(
     "breaker.degraded_signal",
     text("TEXT", "a text of at most 256 characters", /^.{0,256}$/s),
-    "",
+    DEGRADED_SIGNAL,
     "the marker in the text of the degraded answer",
-    {
-      defaultText: "[LLM_PROXY_PROVIDER_DEGRADED]",
-      example: '"[LLM_PROXY_PROVIDER_DEGRADED]"',
-    },
   ),
   testMode: inFile(
     "breaker.test_mode_enabled",

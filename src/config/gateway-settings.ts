@@ -1,13 +1,5 @@
 import type { ProviderName } from "../core/provider.ts";
-import type { StoreLossWay } from "../core/state-store.ts";
-
-/** Numbers of the limits; 0 = none. */
-export type LimitNumbers = {
-  readonly requestsPerMinute: number;
-  readonly tokensPerMinute: number;
-  readonly requestsPerDay: number;
-  readonly tokensPerDay: number;
-};
+import type { LimitNumbers, StoreLossWay } from "../core/state-store.ts";
 
 /** `[[limits.override]]`: exactly one of the four names is there. */
 export type LimitOverrideSetting = Partial<LimitNumbers> & {

@@ -38,6 +38,7 @@ export type RetryManner = {
   /** 0 = none. */
   readonly maxTransientRetries: number;
   readonly maxRateLimitRetries: number;
+  /** Before the first of them; each further one waits twice as long. */
   readonly transientDelayMs: number;
   readonly rateLimitDelayMs: number;
   /** A target that asks for more is not waited for. */

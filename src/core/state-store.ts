@@ -14,6 +14,14 @@ export type LimitScope = (typeof LIMIT_SCOPES)[number];
 export type LimitMetric = "requests" | "tokens";
 export type LimitWindow = "minute" | "day";
 
+/** As they are set; 0 = none. */
+export type LimitNumbers = {
+  readonly requestsPerMinute: number;
+  readonly tokensPerMinute: number;
+  readonly requestsPerDay: number;
+  readonly tokensPerDay: number;
+};
+
 /** What a limit comes to while the shared store cannot be asked: its part for one instance, no limit, or nothing passes. */
 export const STORE_LOSS_WAYS = ["share", "open", "closed"] as const;
 export type StoreLossWay = (typeof STORE_LOSS_WAYS)[number];

@@ -18,6 +18,7 @@ import {
   STATUS_BY_WORD,
   WRONG_KEY,
 } from "./classify/words.ts";
+import { ERROR_CLASS_HEADER, PROVIDER_DEGRADED } from "./degraded-answer.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
 /** `body` as text, without content coding. */
@@ -81,9 +82,11 @@ function failure(found: FailureClass, headers: HeaderList, body: string, wallMs:
   };
 }
 
+const ERROR_CLASS_FIELD = ERROR_CLASS_HEADER.toLowerCase();
+
 /** A gateway before the provider tells so that it has given up already, and that only the caller's next provider helps. */
 function hasGivenUp(headers: HeaderList): boolean {
-  return headerValue(headers, "x-llm-proxy-error-class")?.trim().toLowerCase() === "provider_degraded";
+  return headerValue(headers, ERROR_CLASS_FIELD)?.trim().toLowerCase() === PROVIDER_DEGRADED;
 }
 
 /** `x-should-retry` is obeyed as the official SDKs do (openai, client.ts, `shouldRetry`). */

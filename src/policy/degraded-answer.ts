@@ -4,7 +4,11 @@ import type { ProviderName } from "../core/provider.ts";
 export const DEGRADED_SIGNAL = "[LLM_PROXY_PROVIDER_DEGRADED]";
 
 /** By which a gateway says that it has tried all it could. */
-export const ERROR_CLASS_HEADER = "x-llm-proxy-error-class";
+export const ERROR_CLASS_HEADER = "X-Llm-Proxy-Error-Class";
+export const PROVIDER_DEGRADED = "provider_degraded";
+
+/** What a target asks for is passed on, but not for ever: it may be up again tomorrow, and a number is not to grow an exponent. */
+const RETRY_AFTER_SECONDS_MAX = 86_400;
 
 /**
  * The answer in the place of a provider that does not work. Clients and frameworks strip status and header; the marker
@@ -17,9 +21,9 @@ export function degradedAnswer(provider: ProviderName, signal: string, retryAfte
     reason: undefined,
     headers: [
       ["content-type", "application/json"],
-      ["X-Llm-Proxy-Error-Class", "provider_degraded"],
-      ["Retry-After", String(Math.max(1, Math.ceil(retryAfterMs / 1_000)))],
+      [ERROR_CLASS_HEADER, PROVIDER_DEGRADED],
+      ["Retry-After", String(Math.min(Math.max(1, Math.ceil(retryAfterMs / 1_000)), RETRY_AFTER_SECONDS_MAX))],
     ],
-    body: new TextEncoder().encode(JSON.stringify({ error: { message, type: "provider_degraded", code: "provider_degraded" } })),
+    body: new TextEncoder().encode(JSON.stringify({ error: { message, type: PROVIDER_DEGRADED, code: PROVIDER_DEGRADED } })),
   };
 }

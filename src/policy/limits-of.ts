@@ -1,12 +1,5 @@
-import type { Caller, Limit, LimitMetric, LimitScope, LimitWindow, StoreLossWay } from "../core/state-store.ts";
+import type { Caller, Limit, LimitMetric, LimitNumbers, LimitScope, LimitWindow, StoreLossWay } from "../core/state-store.ts";
 import { globMatches } from "../rules/glob.ts";
-
-export type LimitNumbers = {
-  readonly requestsPerMinute: number;
-  readonly tokensPerMinute: number;
-  readonly requestsPerDay: number;
-  readonly tokensPerDay: number;
-};
 
 /** For all requests together; 0: none. */
 export type LimitSettings = LimitNumbers & {

@@ -1,15 +1,7 @@
 import type { Failure } from "../core/failure.ts";
+import type { RetryManner } from "../core/gateway.ts";
 
-export type RetrySettings = {
-  /** 0: none. */
-  readonly maxTransientRetries: number;
-  readonly maxRateLimitRetries: number;
-  /** Before the first of them; each further one waits twice as long. */
-  readonly transientDelayMs: number;
-  readonly rateLimitDelayMs: number;
-  /** The longest that a target can make a request wait. */
-  readonly retryAfterMaxMs: number;
-};
+export type RetrySettings = Omit<RetryManner, "bodyBytesMax">;
 
 /** The retries that one request has had on one target. */
 export type RetryState = { readonly transient: number; readonly rateLimit: number };

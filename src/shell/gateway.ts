@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { HASH } from "../config/gateway-schema.ts";
 import type { LimitOverrideSetting } from "../config/gateway-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Clock } from "../core/clock.ts";
 import type { FaultproxyEvent } from "../core/event.ts";
 import type { Gateway } from "../core/gateway.ts";
+import { KEY_HASH, KEY_HASH_DIGITS } from "../core/key-hash.ts";
 import type { ProviderName } from "../core/provider.ts";
 import type { StateStore, StoreEvent } from "../core/state-store.ts";
 import { visibleAscii } from "../pipeline/helpers/caller.ts";
@@ -178,7 +178,7 @@ function limitSettings(settings: Settings): LimitSettings {
 
 /** Names are compared in the form in which requests have them. */
 function overrideOf({ provider, model, key, user, ...numbers }: LimitOverrideSetting): LimitOverride {
-  if (key !== undefined) return { ...numbers, scope: "key", member: key === "*" || HASH.test(key) ? key : keyHash(key) };
+  if (key !== undefined) return { ...numbers, scope: "key", member: key === "*" || KEY_HASH.test(key) ? key : keyHash(key) };
   if (provider !== undefined) return { ...numbers, scope: "provider", member: provider };
   if (model !== undefined) return { ...numbers, scope: "model", member: visibleAscii(model) };
   return { ...numbers, scope: "user", member: visibleAscii(user ?? "*") };
@@ -186,13 +186,15 @@ function overrideOf({ provider, model, key, user, ...numbers }: LimitOverrideSet
 
 /** Keys come with every request, and few of them are different. */
 const HASHES_MAX = 10_000;
+/** What is longer is no key that anybody was given; fields are of up to 64 KiB and must not fill the memory. */
+const REMEMBERED_CHARACTERS_MAX = 512;
 const hashes = new Map<string, string>();
 
-/** The first twelve digits of its SHA-256: enough to tell keys apart, and nothing to get in with. */
 export function keyHash(secret: string): string {
   const known = hashes.get(secret);
   if (known !== undefined) return known;
-  const hash = createHash("sha256").update(secret).digest("hex").slice(0, 12);
+  const hash = createHash("sha256").update(secret).digest("hex").slice(0, KEY_HASH_DIGITS);
+  if (secret.length > REMEMBERED_CHARACTERS_MAX) return hash;
   if (hashes.size >= HASHES_MAX) hashes.clear();
   hashes.set(secret, hash);
   return hash;

@@ -5,8 +5,6 @@ import type { Usage } from "../../core/usage.ts";
 import { globMatches } from "../../rules/glob.ts";
 import { costOf, type Rate, type Rates } from "./rates.ts";
 
-export type PriceOverride = PriceSetting;
-
 export type Priced = {
   readonly provider: ProviderName;
   /** The model that was asked for. */
@@ -40,7 +38,7 @@ const DAY_MS = 86_400_000;
 type Remembered = { readonly rates: Rates | undefined; readonly day: number };
 
 /** Loads the table of prices, which is large: 0.8 MB of text. */
-export async function createPrices(overrides: readonly PriceOverride[]): Promise<Prices> {
+export async function createPrices(overrides: readonly PriceSetting[]): Promise<Prices> {
   const { calcPrice, findProvider } = await import("@pydantic/genai-prices");
   const tableIds = new Map<string, string | undefined>();
   const remembered = new Map<string, Remembered>();
@@ -93,11 +91,11 @@ function pricedName(asked: string | undefined, answered: string | undefined): st
   return answered === undefined || asked?.startsWith(`${answered}:`) ? asked : answered;
 }
 
-function matches({ provider, model }: PriceOverride, ofProvider: ProviderName, ofModel: string | undefined): boolean {
+function matches({ provider, model }: PriceSetting, ofProvider: ProviderName, ofModel: string | undefined): boolean {
   return (provider === undefined || provider === ofProvider) && globMatches(model, ofModel ?? "");
 }
 
-function ownRates({ inputPerMillion, outputPerMillion, cacheReadPerMillion, cacheWritePerMillion }: PriceOverride): Rates {
+function ownRates({ inputPerMillion, outputPerMillion, cacheReadPerMillion, cacheWritePerMillion }: PriceSetting): Rates {
   return {
     input: flat(inputPerMillion),
     output: flat(outputPerMillion),

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { calcPrice, findProvider } from "@pydantic/genai-prices";
 import fc from "fast-check";
+import type { PriceSetting } from "../../../src/config/gateway-settings.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../../../src/core/provider.ts";
 import type { Usage } from "../../../src/core/usage.ts";
 import { PROVIDERS } from "../../../src/providers/index.ts";
-import { createPrices, type PriceOverride } from "../../../src/shell/cost/prices.ts";
+import { createPrices } from "../../../src/shell/cost/prices.ts";
 
 const NOW = Date.UTC(2026, 8, 1);
 const DAY_MS = 86_400_000;
@@ -12,7 +13,7 @@ const NONE = { inputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, outputTo
 const MILLION: Usage = { ...NONE, inputTokens: 1_000_000 };
 const TABLES = ["openai", "anthropic", "google", "openrouter"] as const;
 
-async function cost(provider: ProviderName, model: string | undefined, usage: Usage = MILLION, overrides: readonly PriceOverride[] = []) {
+async function cost(provider: ProviderName, model: string | undefined, usage: Usage = MILLION, overrides: readonly PriceSetting[] = []) {
   return (await createPrices(overrides)).costUsd({ provider, model, usage, wallMs: NOW });
 }
 
@@ -169,7 +170,7 @@ describe("the host of the target", () => {
 });
 
 describe("overrides", () => {
-  const OWN: readonly PriceOverride[] = [
+  const OWN: readonly PriceSetting[] = [
     { provider: "databricks", model: "databricks-*", inputPerMillion: 7, outputPerMillion: 11, cacheReadPerMillion: 0.7 },
     { model: "gpt-4o", inputPerMillion: 1, outputPerMillion: 2 },
     { model: "gpt-*", inputPerMillion: 0, outputPerMillion: 0 },
