@@ -7,6 +7,8 @@ import { dated } from "./helpers/dated.ts";
 import { isOfForeignPage } from "./helpers/foreign-page.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { shownKey, withoutKeysInPlace } from "./helpers/own-keys.ts";
+import { asksForHealth, type OwnPage, ownPageOf } from "./helpers/own-page.ts";
+import { isPreflight } from "./helpers/preflight.ts";
 
 /** A request that goes no further. */
 export type RefusedAccess = {
@@ -63,21 +65,11 @@ function isAnsweredHere(exchange: Identified, ports: AccessPorts): boolean {
 }
 
 /** Pages of the gateway's own, and what is answered in the place of a backend. */
-function pageOf({ method, target, path, provider }: Identified, { gateway, targets }: AccessPorts): "/health" | "/metrics" | undefined {
-  if (method !== "GET" && method !== "HEAD") return undefined;
-  const [asked] = target.split("?", 1);
-  if (gateway !== undefined && (asked === "/health" || asked === "/metrics")) return asked;
-  const ofTarget = targets[provider];
-  return ofTarget.kind !== "missing" && ofTarget.isBackend === true && /^\/health\/?$/.test(path) ? "/health" : undefined;
-}
-
-/** A browser asks whether a page may send its request (Fetch standard, section 3.2.2). */
-function isPreflight({ method, headers }: Identified): boolean {
-  return (
-    method === "OPTIONS" &&
-    headerValue(headers, "origin") !== undefined &&
-    headerValue(headers, "access-control-request-method") !== undefined
-  );
+function pageOf(exchange: Identified, { gateway, targets }: AccessPorts): OwnPage | undefined {
+  const own = gateway === undefined ? undefined : ownPageOf(exchange);
+  if (own !== undefined) return own;
+  const target = targets[exchange.provider];
+  return asksForHealth(exchange) && target.kind !== "missing" && target.isBackend === true ? "/health" : undefined;
 }
 
 // ---- refusals ----

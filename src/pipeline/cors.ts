@@ -1,6 +1,7 @@
 import type { Delivery, Identified, OpenResponse } from "../core/exchange.ts";
 import type { Cors } from "../core/gateway.ts";
 import { type HeaderList, headerValue } from "../core/headers.ts";
+import { isPreflight } from "./helpers/preflight.ts";
 
 const METHODS = "GET, POST, PUT, DELETE, OPTIONS";
 
@@ -22,10 +23,11 @@ const HEADERS = [
 /** Browsers ask again after so long; Chromium takes no more than two hours. */
 const MAX_AGE_SECONDS = 600;
 
-/** The answer to a browser that asks whether a page may send its request (Fetch standard, section 3.2.2). It costs nothing of any limit. */
-export function preflightAnswer({ method, headers }: Identified, cors: Cors): OpenResponse | undefined {
+/** The answer to a browser that asks first. It costs nothing of any limit. */
+export function preflightAnswer(exchange: Identified, cors: Cors): OpenResponse | undefined {
+  const { headers } = exchange;
   const origin = headerValue(headers, "origin");
-  if (method !== "OPTIONS" || origin === undefined || headerValue(headers, "access-control-request-method") === undefined) return undefined;
+  if (origin === undefined || !isPreflight(exchange)) return undefined;
   const asked = (headerValue(headers, "access-control-request-headers") ?? "").split(",").map((name) => name.trim());
   const further = asked.filter(
     (name) => /^[!#$%&'*+.^_`|~\w-]{1,64}$/.test(name) && !HEADERS.some((known) => known.toLowerCase() === name),

@@ -1,13 +1,17 @@
 import type { Identified, OpenResponse } from "../core/exchange.ts";
 import type { Gateway } from "../core/gateway.ts";
+import { ownPageOf } from "./helpers/own-page.ts";
 
 /** The gateway's own pages; undefined: it is none of them. No page of another origin may read them. */
-export function pageOf({ method, target }: Identified, gateway: Gateway): Promise<OpenResponse> | undefined {
-  if (method !== "GET" && method !== "HEAD") return undefined;
-  const queryAt = target.indexOf("?");
-  const path = queryAt < 0 ? target : target.slice(0, queryAt);
-  if (path === "/health") return healthPage(method, gateway);
-  return path === "/metrics" ? metricsPage(method, gateway) : undefined;
+export function pageOf(exchange: Identified, gateway: Gateway): Promise<OpenResponse> | undefined {
+  switch (ownPageOf(exchange)) {
+    case "/health":
+      return healthPage(exchange.method, gateway);
+    case "/metrics":
+      return metricsPage(exchange.method, gateway);
+    case undefined:
+      return undefined;
+  }
 }
 
 async function healthPage(method: string, gateway: Gateway): Promise<OpenResponse> {
