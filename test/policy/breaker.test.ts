@@ -11,7 +11,6 @@ import {
   open,
   PROBE_MS_MAX,
   PROBE_RETRY_AFTER_MS,
-  providerOpenUntilMs,
   reset,
   settle,
   sightOf,
@@ -332,34 +331,6 @@ test("the machine does what the plain model says, and its promises hold", () => 
     }),
     { numRuns: 2_000 },
   );
-});
-
-describe("a whole provider", () => {
-  const opened = (untilMs: number): Circuit => ({ ...closedCircuit(1), phase: { kind: "open", untilMs } });
-  const models = (...untilsMs: readonly number[]) =>
-    untilsMs.map((untilMs, index) => ({ key: { ...KEY, model: `m${index}` }, circuit: opened(untilMs) }));
-
-  test.each<readonly [string, Parameters<typeof providerOpenUntilMs>[0], number, number | undefined]>([
-    ["is refused while so many of its models are open, until the soonest", models(500, 300, 400), 3, 300],
-    ["more of them change nothing", models(500, 300, 400), 2, 300],
-    ["not with fewer", models(500, 300), 3, undefined],
-    ["0 is never", models(500, 300), 0, undefined],
-    ["who is due does not count", models(500, 100), 2, undefined],
-    [
-      "nor who is probed",
-      [...models(500), { key: KEY, circuit: { ...closedCircuit(1), phase: { kind: "half_open", untilMs: 50, probeUntilMs: 900 } } }],
-      2,
-      undefined,
-    ],
-    [
-      "nor the provider's own circuit",
-      [...models(500), { key: { provider: "openai", model: undefined }, circuit: opened(500) }],
-      2,
-      undefined,
-    ],
-  ])("%s", (_name, circuits, openModels, expected) => {
-    expect(providerOpenUntilMs(circuits, 100, openModels)).toBe(expected);
-  });
 });
 
 test("of a model's name no more is kept than names have", () => {

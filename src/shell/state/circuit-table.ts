@@ -24,7 +24,10 @@ export type CircuitTable = {
   /** One that nothing has happened to is closed. */
   readonly find: (key: BreakerKey) => Circuit;
   readonly put: (key: BreakerKey, circuit: Circuit) => void;
-  /** How many models of the provider have their cooldown running, and when the soonest of them ends. */
+  /**
+   * How many models of the provider have their cooldown running, and when the soonest of them ends. Circuits that are due or being
+   * probed do not count: nobody may come for those models again, and the provider's others would stay refused.
+   */
   readonly coolingOf: (provider: ProviderName, nowMs: number) => { readonly count: number; readonly soonestMs: number };
   readonly all: () => readonly Held[];
   readonly size: () => number;

@@ -4,8 +4,6 @@ import { join } from "node:path";
 import { RedisClient } from "bun";
 import { AWAY, type RunScript, type SharedScripts } from "../../../src/shell/state/shared-scripts.ts";
 
-export const HAS_REDIS = Bun.which("redis-server") !== null;
-
 /** A server of the test's own, in a folder of its own, that keeps nothing. */
 export async function startRedis() {
   const folder = mkdtempSync(join(tmpdir(), "faultproxy-redis-"));

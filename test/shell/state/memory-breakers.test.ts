@@ -2,17 +2,10 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { ProviderName } from "../../../src/core/provider.ts";
 import type { BreakerKey, BreakerOutcome, BreakerTicket } from "../../../src/core/state-store.ts";
-import {
-  admit,
-  type BreakerSettings,
-  type Circuit,
-  closedCircuit,
-  providerOpenUntilMs,
-  settle,
-  ticketAfter,
-} from "../../../src/policy/breaker.ts";
+import { admit, type BreakerSettings, type Circuit, closedCircuit, settle, ticketAfter } from "../../../src/policy/breaker.ts";
 import { createMemoryBreakers } from "../../../src/shell/state/memory-breakers.ts";
 import { type BreakerEvent, eventsFor } from "../../policy/breaker-events.ts";
+import { providerOpenUntilMs } from "../../policy/provider-model.ts";
 
 const SETTINGS: BreakerSettings = { failureThreshold: 2, windowMs: 120_000, cooldownMs: 300_000, escalationMs: 60_000 };
 const WALL_OFFSET_MS = 1_700_000_000_000;

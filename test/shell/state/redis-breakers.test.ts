@@ -9,7 +9,6 @@ import {
   closedCircuit,
   open,
   PROBE_MS_MAX,
-  providerOpenUntilMs,
   reset,
   settle,
   sightOf,
@@ -18,8 +17,10 @@ import {
 import { createRedisBreakers } from "../../../src/shell/state/redis-breakers.ts";
 import { ADMIT, OPEN, RESET, SETTLE, VIEW } from "../../../src/shell/state/redis-breakers-scripts.ts";
 import { sharedCircuit } from "../../../src/shell/state/shared-circuit.ts";
+import { describeWith } from "../../packaging/support/run.ts";
 import { type BreakerEvent, eventsFor } from "../../policy/breaker-events.ts";
-import { HAS_REDIS, startRedis, testScripts } from "./breaker-redis.ts";
+import { providerOpenUntilMs } from "../../policy/provider-model.ts";
+import { startRedis, testScripts } from "./breaker-redis.ts";
 
 const SETTINGS: BreakerSettings = { failureThreshold: 2, windowMs: 120_000, cooldownMs: 300_000, escalationMs: 60_000 };
 const START_MS = 1_750_000_000_000;
@@ -33,7 +34,7 @@ function lineOf(event: StoreEvent): string {
   return event.kind === "circuit" ? `${event.key.model} ${event.from} → ${event.to}: ${event.reason}` : event.kind;
 }
 
-describe.skipIf(!HAS_REDIS)("circuits in a shared store", () => {
+describeWith(["redis-server"], "circuits in a shared store", () => {
   let redis: Awaited<ReturnType<typeof startRedis>>;
   beforeAll(async () => {
     redis = await startRedis();
