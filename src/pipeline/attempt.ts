@@ -150,8 +150,8 @@ export function attempted(exchange: Identified, answer: Answer, ports: Ports): A
 }
 
 /** WebSocket is the one protocol that is gone over to; a request for another is answered in HTTP. */
-function upgradeOf({ headers, canUpgrade }: Identified): string | undefined {
-  return canUpgrade && asksForWebSocket(headers) ? headerValue(headers, "upgrade") : undefined;
+function upgradeOf(exchange: Identified): string | undefined {
+  return exchange.canUpgrade && asksForWebSocket(exchange) ? headerValue(exchange.headers, "upgrade") : undefined;
 }
 
 /** What bytes in place of a target's come to. */

@@ -23,6 +23,8 @@ type TargetSays = Pick<Identified, "upstreamTarget" | "path" | "query"> & {
   readonly byPath: ProviderName | undefined;
   /** Of a POST. */
   readonly dialect: DialectName | undefined;
+  /** Its path has `.` and `..` in it: what it comes to is for the target to say. */
+  readonly isWinding: boolean;
 };
 
 /**
@@ -30,7 +32,7 @@ type TargetSays = Pick<Identified, "upstreamTarget" | "path" | "query"> & {
  * the key, the default provider.
  */
 export function identify(received: Received, defaultProvider: ProviderName, nowMonotonicMs: number): Identified {
-  const { upstreamTarget, path, query, prefixed, byPath, dialect } = targetSays(received.target);
+  const { upstreamTarget, path, query, prefixed, byPath, dialect, isWinding } = targetSays(received.target);
   const provider =
     prefixed ??
     received.listenerProvider ??
@@ -58,7 +60,8 @@ export function identify(received: Received, defaultProvider: ProviderName, nowM
     path,
     query,
     receivedMonotonicMs: nowMonotonicMs,
-    kind: PROVIDERS[provider].kindOf(path) ?? (isPost ? "inference" : "metadata"),
+    // Nobody gets past the limits by way of `/v1/models/../`.
+    kind: (isPost && isWinding ? "inference" : PROVIDERS[provider].kindOf(path)) ?? (isPost ? "inference" : "metadata"),
     dialect: isPost ? dialect : undefined,
   };
 }
@@ -72,10 +75,27 @@ const targetSays = remembered((target: string): TargetSays => {
   const upstreamTarget = prefixed === undefined ? target : rest.startsWith("/") ? rest : `/${rest}`;
   const queryAt = upstreamTarget.indexOf("?");
   // Gemini's methods follow a colon, which some clients encode.
-  const path = (queryAt < 0 ? upstreamTarget : upstreamTarget.slice(0, queryAt)).replace(/%3a/i, ":");
+  const written = (queryAt < 0 ? upstreamTarget : upstreamTarget.slice(0, queryAt)).replace(/%3a/i, ":");
+  const isWinding = DOT_SEGMENT.test(written);
+  const path = isWinding ? withoutDotSegments(written) : written;
   const query = queryAt < 0 ? "" : upstreamTarget.slice(queryAt + 1);
-  return { upstreamTarget, path, query, prefixed, byPath: byPath(path), dialect: dialectOfPath(path)?.name };
+  return { upstreamTarget, path, query, prefixed, byPath: byPath(path), dialect: dialectOfPath(path)?.name, isWinding };
 });
+
+/** Separators as clients and targets may write them: `fetch` takes a backslash for one (URL standard, section 4.4), some servers decode them. */
+const SEPARATOR = /[/\\]|%2f|%5c/i;
+const DOT_SEGMENT = /(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?=[/\\]|%2f|%5c|$)/i;
+
+/** As most targets read it (RFC 3986 section 5.2.4). */
+function withoutDotSegments(path: string): string {
+  const kept: string[] = [];
+  for (const segment of path.split(SEPARATOR).slice(1)) {
+    const plain = segment.replace(/%2e/gi, ".");
+    if (plain === "..") kept.pop();
+    else if (plain !== ".") kept.push(segment);
+  }
+  return `/${kept.join("/")}`;
+}
 
 function byHeader(headers: HeaderList): ProviderName | undefined {
   for (const [name] of headers) {

@@ -62,7 +62,7 @@ async function throughGateway(exchange: Identified, gateway: Gateway, ports: Por
 
 async function answered(received: Identified, ports: Ports): Promise<Delivery> {
   const { gateway } = ports;
-  const isWebSocket = asksForWebSocket(received.headers);
+  const isWebSocket = asksForWebSocket(received);
   const isGoverned = gateway !== undefined && received.kind === "inference" && !isWebSocket;
   // What clients say to a gateway is for no target, whatever it is asked for.
   const exchange = gateway === undefined || isGoverned ? received : ownFieldsOf(received).exchange;
@@ -118,7 +118,7 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
   const exchange = isRepeatable ? withBody(own.exchange, repeatableBody(own.exchange.body, there)) : own.exchange;
   const known = factsOf(exchange, there, ports);
   const facts = new Facts(exchange, ports, known);
-  const admitting = admit(exchange, known, there?.length ?? exchange.body.lengthBytes ?? 0, gateway, ports);
+  const admitting = admit(exchange, known, there?.length ?? exchange.body.lengthBytes ?? REQUEST_INSPECT_BYTES_MAX, gateway, ports);
   const admitted = admitting instanceof Promise ? await admitting : admitting;
   const notes: Notes = { ...NOTHING_NOTED, model: known.model, end: admitted.governed.end };
   if (admitted.refusal !== undefined) return delivered(exchange, admitted.refusal, { ...notes, error: "rate_limited" }, ports);

@@ -1,5 +1,8 @@
 import type { Clock } from "../core/clock.ts";
 
+/** The most that a timer takes, some 24 days; with more it would be due at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export const REAL_CLOCK: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
@@ -14,7 +17,7 @@ export const REAL_CLOCK: Clock = {
         signal.removeEventListener("abort", finish);
         resolve();
       };
-      const timer = setTimeout(finish, ms);
+      const timer = setTimeout(finish, Math.min(ms, TIMER_MS_MAX));
       signal.addEventListener("abort", finish);
     }),
 };

@@ -1,8 +1,9 @@
 import { KEY_FIELD, PROVIDER_KEY_FIELDS } from "../../core/access.ts";
 import type { Identified, RequestFacts } from "../../core/exchange.ts";
 import type { Gateway } from "../../core/gateway.ts";
-import { headerValue } from "../../core/headers.ts";
+import { type HeaderList, headerValue } from "../../core/headers.ts";
 import { percentDecoded } from "../../core/percent-decoded.ts";
+import type { ProviderName } from "../../core/provider.ts";
 import type { Caller } from "../../core/state-store.ts";
 
 /** Longer names are cut: they stand in headers, metrics and memory. */
@@ -51,12 +52,38 @@ function short(text: string, encoding: "latin1" | "utf8"): string {
   return Buffer.from(name, "latin1").toString("latin1", 0, NAME_CHARACTERS_MAX);
 }
 
-/** What the client shows the provider. */
-function providerKeyOf({ headers, query }: Identified): string | undefined {
-  for (const field of PROVIDER_KEY_FIELDS) {
-    const value = headerValue(headers, field);
-    if (value !== undefined && value !== "") return field === "authorization" ? value.replace(/^bearer\s+/i, "") : value;
+/**
+ * What the client shows the provider, where that provider looks for it first: whoever puts something else into another field is the same
+ * client still.
+ */
+function providerKeyOf({ provider, headers, query }: Identified): string | undefined {
+  for (const place of PLACES[provider] ?? COMMON_PLACES) {
+    const key = place === QUERY ? keyInQuery(query) : keyInField(headers, place);
+    if (key !== undefined && key !== "") return key;
   }
-  const inQuery = query === "" ? undefined : /(?:^|&)key=([^&]+)/.exec(query)?.[1];
-  return inQuery === undefined ? undefined : percentDecoded(inQuery);
+  return undefined;
+}
+
+const QUERY = "?key";
+const COMMON_PLACES: readonly string[] = [...PROVIDER_KEY_FIELDS, QUERY];
+
+/** Of providers that have places of their own, which come before the common ones. */
+const PLACES: Partial<Readonly<Record<ProviderName, readonly string[]>>> = {
+  anthropic: ["x-api-key", ...COMMON_PLACES],
+  google: ["x-goog-api-key", QUERY, ...COMMON_PLACES],
+};
+
+/** A scheme without anything behind it is no key. */
+function keyInField(headers: HeaderList, name: string): string | undefined {
+  const value = headerValue(headers, name);
+  return name === "authorization" ? value?.replace(/^bearer(?:\s+|$)/i, "") : value;
+}
+
+function keyInQuery(query: string): string | undefined {
+  if (query === "") return undefined;
+  for (const parameter of query.split("&")) {
+    const equals = parameter.indexOf("=");
+    if (equals > 0 && percentDecoded(parameter.slice(0, equals)) === "key") return percentDecoded(parameter.slice(equals + 1));
+  }
+  return undefined;
 }
