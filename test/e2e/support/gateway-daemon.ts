@@ -40,6 +40,8 @@ export type GatewayEvent = {
   readonly attempt: number;
   readonly class: string;
   readonly waitMs: number;
+  readonly failures: number;
+  readonly counted: boolean;
   readonly from: string;
   readonly to: string;
   readonly reason: string;
