@@ -9,6 +9,7 @@ import { deadlineOf } from "./helpers/deadline.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { plainBody } from "./helpers/read-facts.ts";
 import { asksForWebSocket } from "./helpers/websocket.ts";
+import type { WireFaults } from "./wire-faults.ts";
 
 /** No provider takes as much for inference; what is larger is no JSON to the built-in one. */
 const SIMULATED_BODY_BYTES_MAX = 256 * 1024 * 1024;
@@ -102,10 +103,10 @@ function forward(
 }
 
 /** How long a target may take to begin its response, and what it comes to if it does not. */
-export type AttemptLimit = { readonly ms: number; readonly failure: (host: string) => ForwardFailure };
+type AttemptLimit = { readonly ms: number; readonly failure: (host: string) => ForwardFailure };
 
 /** The shorter of the target's own time and what the request allows; undefined: it may take as long as it likes. */
-export function limitOf(timeoutMs: number, budgetMs: number | undefined): AttemptLimit | undefined {
+function limitOf(timeoutMs: number, budgetMs: number | undefined): AttemptLimit | undefined {
   if (budgetMs !== undefined && (timeoutMs === NO_LIMIT || budgetMs < timeoutMs)) {
     return {
       ms: Math.max(0, budgetMs),
@@ -158,4 +159,30 @@ function upgradeOf(exchange: Identified): string | undefined {
 export async function reread(exchange: Identified, script: WireScript, ports: Ports): Promise<Answer> {
   if (ports.wire === undefined) throw new Error("a wire fault without raw sockets");
   return ports.wire.reread(script, exchange.method, exchange.clientGone);
+}
+
+/** What the wire faults leave of a response. Our own error is no target's answer, and a tunnel is no response that could be damaged. */
+export function damagedOnWire(
+  { response, error }: Exclude<Attempted, string>,
+  { script }: Pick<WireFaults, "script">,
+  exchange: Identified,
+  ports: Ports,
+): Promise<Answer> | undefined {
+  if (ports.wire === undefined || error !== undefined || response.tunnel !== undefined) return undefined;
+  const { body } = response;
+  const cancel = () => {
+    if (body !== null && !(body instanceof Uint8Array)) body.cancel();
+  };
+  return reread(exchange, { ...script(ports.wire.pieces(response, exchange.method)), cancel }, ports);
+}
+
+export const GONE: ForwardFailure = { kind: "failure", reason: "client_gone", detail: "the client has gone" };
+
+/** A target that says nothing: until its time, or the request's, is over. */
+export async function silence(exchange: Identified, budgetMs: number | undefined, ports: Ports): Promise<Answer | "hang"> {
+  const target = ports.targets[exchange.provider];
+  const limit = limitOf(target.kind === "url" ? (target.timeoutMs ?? NO_LIMIT) : NO_LIMIT, budgetMs);
+  if (limit === undefined) return "hang";
+  await ports.clock.sleep(limit.ms, exchange.clientGone);
+  return exchange.clientGone.aborted ? GONE : limit.failure(target.kind === "url" ? new URL(target.base).host : "the target");
 }

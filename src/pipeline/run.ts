@@ -1,5 +1,5 @@
 import { BodyTooLarge } from "../core/body-too-large.ts";
-import { BodyCut, type Delivery, type ForwardFailure, type Identified, type OpenResponse, type Received } from "../core/exchange.ts";
+import { BodyCut, type Delivery, type Identified, type OpenResponse, type Received } from "../core/exchange.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { REQUEST_INSPECT_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
@@ -7,7 +7,7 @@ import type { Rule } from "../core/rule.ts";
 import { DEGRADED_SIGNAL, degradedAnswer } from "../policy/degraded-answer.ts";
 import { accessOf, type RefusedAccess } from "./access.ts";
 import { type Admitted, admit } from "./admit.ts";
-import { type Answer, type Attempted, attempt, attempted, limitOf, reread } from "./attempt.ts";
+import { type Answer, type Attempted, attempt, attempted, damagedOnWire, GONE, reread, silence } from "./attempt.ts";
 import { needsPlainAnswer, withBodyFaults } from "./body-faults.ts";
 import { preflightAnswer, withCors } from "./cors.ts";
 import { type Decided, decide, needsFacts, type PlannedFault } from "./decide.ts";
@@ -107,8 +107,7 @@ const NOTHING_DECIDED: Pick<Decided, "planned" | "decisions"> = { planned: [], d
 /** An inference request through limits, circuit and retries. */
 async function governed(received: Identified, gateway: Gateway, ports: Ports): Promise<Delivery> {
   const own = ownFieldsOf(received);
-  const budget = own.timeoutMs === undefined || /^[1-9]\d{0,9}$/.test(own.timeoutMs) ? own.timeoutMs : undefined;
-  if (own.timeoutMs !== undefined && budget === undefined) {
+  if (own.budgetMs === "nonsense") {
     const message = "x-llm-proxy-timeout-ms must be a whole number of milliseconds above 0";
     return ownErrorDelivery(received, 400, "invalid_timeout", message, NOTHING_NOTED, ports);
   }
@@ -135,7 +134,7 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
       governed: admitted.governed,
       circuit: admitted.circuit,
       isRepeatable,
-      untilMonotonicMs: budget === undefined ? undefined : exchange.receivedMonotonicMs + Number(budget),
+      untilMonotonicMs: own.budgetMs === undefined ? undefined : exchange.receivedMonotonicMs + own.budgetMs,
     };
     return await performed({ exchange, decided: { ...decided, planned }, facts, way, end: notes.end }, ports);
   } catch (error) {
@@ -246,7 +245,7 @@ async function askUntilAnswered(
   const { governed: held } = way;
   const target = side?.exchange ?? exchange;
   const ofUsage =
-    held.gateway.includeUsage && facts.known?.stream !== false ? await withUsageAsked(target, side?.facts ?? facts) : undefined;
+    held.gateway.includeUsage && facts.known?.stream !== false ? await askedForUsage(target, side?.facts ?? facts) : undefined;
   const as = ofUsage ?? target;
   const factsThere = ofUsage === undefined ? (side?.facts ?? facts) : new Facts(ofUsage, ports);
   const skipped: Notes["skipped"][] = [];
@@ -271,15 +270,6 @@ async function askUntilAnswered(
   );
   if (typeof answered === "string" || skipped.length === 0) return answered;
   return { ...answered, skipped: () => skipped.flatMap((each) => each()) };
-}
-
-async function withUsageAsked(
-  target: Identified,
-  facts: Pick<Facts, "get"> & Partial<Pick<Facts, "known">>,
-): Promise<Identified | undefined> {
-  const known = facts.known ?? (await facts.get());
-  if (target.dialect !== "chat" || !known.stream || known.usageInStream) return undefined;
-  return askedForUsage(target, known, await target.body.whole(REQUEST_INSPECT_BYTES_MAX));
 }
 
 async function decideAgain({ exchange, facts, met }: Asking, ports: Ports): Promise<readonly PlannedFault[]> {
@@ -334,7 +324,7 @@ async function askWithFaults(
   if (first === "client_gone" || exchange.clientGone.aborted) return "client_gone";
   const failed = "kind" in answer ? answer : undefined;
   const onTarget = wireFaultsOf(faults, "upstream", performing);
-  const damaged = onTarget === undefined ? undefined : await onWire(first, onTarget, exchange, ports);
+  const damaged = onTarget === undefined ? undefined : await damagedOnWire(first, onTarget, exchange, ports);
   const outcome = damaged === undefined ? first : attempted(exchange, damaged, ports);
   if (outcome === "client_gone") return "client_gone";
   const forward = damaged !== undefined && "kind" in damaged ? damaged : failed;
@@ -354,32 +344,6 @@ async function askPlainly(
   const outcome = attempted(exchange, answer, ports);
   if (outcome === "client_gone") return "client_gone";
   return { response: outcome.response, error: outcome.error, forward: "kind" in answer ? answer : undefined };
-}
-
-const GONE: ForwardFailure = { kind: "failure", reason: "client_gone", detail: "the client has gone" };
-
-/** A target that says nothing: until its time, or the request's, is over. */
-async function silence(exchange: Identified, budgetMs: number | undefined, ports: Ports): Promise<Answer | "hang"> {
-  const target = ports.targets[exchange.provider];
-  const limit = limitOf(target.kind === "url" ? (target.timeoutMs ?? 0) : 0, budgetMs);
-  if (limit === undefined) return "hang";
-  await ports.clock.sleep(limit.ms, exchange.clientGone);
-  return exchange.clientGone.aborted ? GONE : limit.failure(target.kind === "url" ? new URL(target.base).host : "the target");
-}
-
-/** What the wire faults leave of a response. Our own error is no target's answer, and a tunnel is no response that could be damaged. */
-function onWire(
-  { response, error }: Exclude<Attempted, string>,
-  { script }: NonNullable<ReturnType<typeof wireFaultsOf>>,
-  exchange: Identified,
-  ports: Ports,
-): Promise<Answer> | undefined {
-  if (ports.wire === undefined || error !== undefined || response.tunnel !== undefined) return undefined;
-  const { body } = response;
-  const cancel = () => {
-    if (body !== null && !(body instanceof Uint8Array)) body.cancel();
-  };
-  return reread(exchange, { ...script(ports.wire.pieces(response, exchange.method)), cancel }, ports);
 }
 
 /** What the target says, as the client is to get it. */

@@ -8,8 +8,9 @@ const PARAMETER = "llm_proxy_test_mode";
 export type OwnFields = {
   /** Without them. */
   readonly exchange: Identified;
+  /** The time that the request gives; `nonsense`: what is written is no such time. */
+  readonly budgetMs: number | "nonsense" | undefined;
   /** As written. */
-  readonly timeoutMs: string | undefined;
   readonly testMode: string | undefined;
 };
 
@@ -18,7 +19,8 @@ export function ownFieldsOf(exchange: Identified): OwnFields {
   const timeoutMs = headerValue(headers, "x-llm-proxy-timeout-ms");
   const inHeader = headerValue(headers, "x-llm-proxy-test-mode");
   const inQuery = query.includes(PARAMETER) ? parameterIn(query) : undefined;
-  if (timeoutMs === undefined && inHeader === undefined && inQuery === undefined) return { exchange, timeoutMs, testMode: undefined };
+  if (timeoutMs === undefined && inHeader === undefined && inQuery === undefined)
+    return { exchange, budgetMs: undefined, testMode: undefined };
   const rest = inQuery === undefined ? query : inQuery.rest;
   const { upstreamTarget } = exchange;
   const path = upstreamTarget.slice(0, upstreamTarget.length - query.length - (query === "" ? 0 : 1));
@@ -28,7 +30,12 @@ export function ownFieldsOf(exchange: Identified): OwnFields {
     query: rest,
     upstreamTarget: inQuery === undefined ? upstreamTarget : rest === "" ? path : `${path}?${rest}`,
   };
-  return { exchange: without, timeoutMs, testMode: inHeader ?? inQuery?.value };
+  return { exchange: without, budgetMs: budgetIn(timeoutMs), testMode: inHeader ?? inQuery?.value };
+}
+
+function budgetIn(written: string | undefined): OwnFields["budgetMs"] {
+  if (written === undefined) return undefined;
+  return /^[1-9]\d{0,9}$/.test(written) ? Number(written) : "nonsense";
 }
 
 function parameterIn(query: string): { readonly value: string; readonly rest: string } | undefined {
