@@ -2,9 +2,9 @@ import type { DialectName } from "../core/dialect.ts";
 import type { Identified, Received } from "../core/exchange.ts";
 import { type HeaderList, headerValue } from "../core/headers.ts";
 import type { Provider, ProviderName } from "../core/provider.ts";
+import { remembered } from "../core/remembered.ts";
 import { dialectOfPath } from "../dialects/index.ts";
 import { PROVIDERS } from "../providers/index.ts";
-import { remembered } from "./helpers/remembered.ts";
 
 const ALL: readonly Provider[] = Object.values(PROVIDERS);
 const BY_PREFIX: ReadonlyMap<string, ProviderName> = new Map(

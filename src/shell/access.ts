@@ -7,7 +7,7 @@ import { type Access, isOwnHost, PROVIDER_KEY_FIELDS } from "../core/access.ts";
 import { type InputError, inputError } from "../core/errors.ts";
 import type { Target } from "../core/ports.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
-import { remembered } from "../pipeline/helpers/remembered.ts";
+import { remembered } from "../core/remembered.ts";
 import type { HandedSocket } from "./handed-sockets.ts";
 import type { Targets } from "./targets.ts";
 

@@ -7,7 +7,7 @@ import type { Gateway } from "../core/gateway.ts";
 import { KEY_HASH, KEY_HASH_DIGITS } from "../core/key-hash.ts";
 import type { ProviderName } from "../core/provider.ts";
 import type { StateStore, StoreEvent } from "../core/state-store.ts";
-import { visibleAscii } from "../pipeline/helpers/caller.ts";
+import { visibleAscii } from "../core/visible-name.ts";
 import { DEGRADED_SIGNAL } from "../policy/degraded-answer.ts";
 import { estimateInputTokens } from "../policy/estimate.ts";
 import { type LimitOverride, type LimitSettings, limitsOf } from "../policy/limits-of.ts";

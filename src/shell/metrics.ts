@@ -1,6 +1,6 @@
 import type { ExchangeEvent, FaultproxyEvent } from "../core/event.ts";
 import type { BreakerView, StoreHealth } from "../core/state-store.ts";
-import { named as shortName } from "../pipeline/helpers/caller.ts";
+import { named } from "../core/visible-name.ts";
 
 /** Distinct values that a label may take; further ones are counted together as `other`. */
 const LABEL_VALUES_MAX = 100;
@@ -212,7 +212,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
 function boundedNames(): (name: string) => string {
   const seen = new Set<string>();
   return (wireName) => {
-    const name = shortName(wireName);
+    const name = named(wireName);
     if (seen.has(name)) return name;
     if (seen.size >= LABEL_VALUES_MAX) return "other";
     seen.add(name);

@@ -1,7 +1,7 @@
 import type { OpenResponse } from "../../core/exchange.ts";
 import type { Observed } from "../../core/gateway.ts";
 import type { HeaderField } from "../../core/headers.ts";
-import { named } from "./caller.ts";
+import { named } from "../../core/visible-name.ts";
 
 /** The answer with who gave it, and with what it took where that is known before its first byte. */
 export function withTokens(response: OpenResponse, { caller, usage, answeredModel }: Observed): OpenResponse {
