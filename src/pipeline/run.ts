@@ -244,8 +244,10 @@ async function askUntilAnswered(
   const { exchange, side, facts } = asking;
   const { governed: held } = way;
   const target = side?.exchange ?? exchange;
+  const asked = ports.targets[target.provider];
+  const base = asked.kind === "url" ? asked.base : undefined;
   const ofUsage =
-    held.gateway.includeUsage && facts.known?.stream !== false ? await askedForUsage(target, side?.facts ?? facts) : undefined;
+    held.gateway.includeUsage && facts.known?.stream !== false ? await askedForUsage(target, side?.facts ?? facts, base) : undefined;
   const as = ofUsage ?? target;
   const factsThere = ofUsage === undefined ? (side?.facts ?? facts) : new Facts(ofUsage, ports);
   const skipped: Notes["skipped"][] = [];

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { Identified, Received } from "../../src/core/exchange.ts";
 import type { Gateway } from "../../src/core/gateway.ts";
+import { askedForUsage } from "../../src/pipeline/helpers/asked-usage.ts";
 import { callerOf } from "../../src/pipeline/helpers/caller.ts";
+import { bodyOf } from "../../src/pipeline/helpers/repeatable-body.ts";
 import { asksForWebSocket } from "../../src/pipeline/helpers/websocket.ts";
 import { identify } from "../../src/pipeline/identify.ts";
 import { degradedAnswer } from "../../src/policy/degraded-answer.ts";
@@ -134,4 +136,35 @@ test("a sleep longer than a timer takes is not over at once", async () => {
   expect(isOver).toBe(false);
   wake.abort();
   await slept;
+});
+
+describe("a stream is asked for its usage", () => {
+  const streaming = { ...FACTS, stream: true };
+  const asked = async (headers: Identified["headers"], base: string | undefined) => {
+    const body = bodyOf(new TextEncoder().encode('{"stream":true}'));
+    const changed = await askedForUsage(exchange({ headers, body }), { get: async () => streaming }, base);
+    const bytes = await changed?.body.forward();
+    return bytes instanceof Uint8Array ? new TextDecoder().decode(bytes) : undefined;
+  };
+
+  test.each([undefined, "https://api.openai.com/v1", "https://mistral.ai.example.com/v1", "http://127.0.0.1:8000"])(
+    "of %s",
+    async (base) => {
+      expect(await asked([["accept", "*/*"]], base)).toBe('{"stream":true,"stream_options":{"include_usage":true}}');
+    },
+  );
+
+  test.each(["https://api.mistral.ai/v1", "https://codestral.mistral.ai", "https://API.Mistral.AI:443/v1"])(
+    "but not where that is refused: %s",
+    async (base) => {
+      expect(await asked([], base)).toBeUndefined();
+    },
+  );
+
+  test.each(["Content-Digest", "Digest", "content-md5", "Signature", "X-Amz-Content-Sha256"])(
+    "nor where %s vouches for its bytes",
+    async (name) => {
+      expect(await asked([[name, "x"]], undefined)).toBeUndefined();
+    },
+  );
 });

@@ -18,13 +18,20 @@ const OF_ITS_BYTES: ReadonlySet<string> = new Set([
   "x-amz-content-sha256",
 ]);
 
+/**
+ * Mistral's own API: every stream tells its usage at its end, and whoever asks for it gets 422, `extra_forbidden` of `stream_options.include_usage`
+ * (openai/openai-agents-python#442, vybestack/llxprt-code#114).
+ */
+const UNASKED = /^https?:\/\/[\w.-]+\.mistral\.ai(?:[:/]|$)/i;
+
 type FactsThere = { readonly known?: RequestFacts | undefined; readonly get: () => Promise<RequestFacts> };
 
 /**
  * The same request, asked for its usage too; undefined where that is not needed or cannot be done. Only Chat Completions streams tell none
- * unless they are asked. Every other byte of the body stays as it came.
+ * unless they are asked. Every other byte of the body stays as it came. `base`: of the target, where it has a URL.
  */
-export async function askedForUsage(exchange: Identified, facts: FactsThere): Promise<Identified | undefined> {
+export async function askedForUsage(exchange: Identified, facts: FactsThere, base: string | undefined): Promise<Identified | undefined> {
+  if (base !== undefined && UNASKED.test(base)) return undefined;
   const { stream, usageInStream } = facts.known ?? (await facts.get());
   if (exchange.dialect !== "chat" || !stream || usageInStream) return undefined;
   const body = await exchange.body.whole(REQUEST_INSPECT_BYTES_MAX);
