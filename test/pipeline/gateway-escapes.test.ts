@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { Identified, Received } from "../../src/core/exchange.ts";
 import type { Gateway } from "../../src/core/gateway.ts";
+import type { Ports } from "../../src/core/ports.ts";
 import { askedForUsage } from "../../src/pipeline/helpers/asked-usage.ts";
 import { callerOf } from "../../src/pipeline/helpers/caller.ts";
+import { factsOf } from "../../src/pipeline/helpers/read-facts.ts";
 import { bodyOf } from "../../src/pipeline/helpers/repeatable-body.ts";
 import { asksForWebSocket } from "../../src/pipeline/helpers/websocket.ts";
 import { identify } from "../../src/pipeline/identify.ts";
@@ -167,4 +169,19 @@ describe("a stream is asked for its usage", () => {
       expect(await asked([[name, "x"]], undefined)).toBeUndefined();
     },
   );
+});
+
+describe("an endpoint without a dialect", () => {
+  const ports = { withoutContentCoding: () => undefined } as unknown as Ports;
+  const factsIn = (text: string) =>
+    factsOf(exchange({ dialect: undefined, path: "/v1/completions" }), new TextEncoder().encode(text), ports);
+
+  test("tells whose model it asks, and for whom", () => {
+    const text = '{"model":"gpt-5","user":"bob","prompt":"Hello","stream":true}';
+    expect(factsIn(text)).toMatchObject({ model: "gpt-5", user: "bob", stream: true, inputCharacters: text.length });
+  });
+
+  test.each(["", "--boundary\r\n", "[1]", "{", '{"model":1}'])("or nothing: %j", (text) => {
+    expect(factsIn(text)).toMatchObject({ model: undefined, user: undefined, stream: false });
+  });
 });

@@ -3,7 +3,7 @@ import { type HeaderList, headerValue } from "../../core/headers.ts";
 import { REQUEST_INSPECT_BYTES_MAX } from "../../core/limits.ts";
 import type { Ports } from "../../core/ports.ts";
 import { DIALECTS } from "../../dialects/index.ts";
-import { factsFromPath } from "../../dialects/shared.ts";
+import { factsFromPath, openaiUser, parseObject, textOf } from "../../dialects/shared.ts";
 
 export const NO_FACTS: RequestFacts = factsFromPath(undefined, false, false);
 
@@ -17,9 +17,16 @@ export async function readFacts(exchange: Identified, ports: Ports): Promise<Req
 
 /** The same of a body that is there. */
 export function factsOf(exchange: Identified, body: Uint8Array | AtHand | undefined, ports: Ports): RequestFacts {
-  if (exchange.dialect === undefined) return NO_FACTS;
   const text = body === undefined ? undefined : textIn(body, exchange.headers, REQUEST_INSPECT_BYTES_MAX, ports);
+  if (exchange.dialect === undefined) return factsWithoutDialect(text);
   return DIALECTS[exchange.dialect].facts(exchange.path, exchange.query, text === undefined ? undefined : parseJson(text));
+}
+
+/** Completions of old, embeddings, images: whatever takes JSON names its model and its user as OpenAI does, and most of the rest is text. */
+function factsWithoutDialect(text: string | undefined): RequestFacts {
+  const json = text?.trimStart().startsWith("{") === true ? parseObject(text) : undefined;
+  if (text === undefined || json === undefined) return NO_FACTS;
+  return { ...NO_FACTS, model: textOf(json.model), user: openaiUser(json), stream: json.stream === true, inputCharacters: text.length };
 }
 
 const BYTE_ORDER_MARK = 0xfeff;
