@@ -22,7 +22,11 @@ export function withoutHeaders(headers: HeaderList, names: ReadonlySet<string>):
 /** The list with every field of this name replaced by one. */
 export function withHeader(headers: HeaderList, name: string, value: string): HeaderList {
   const lower = name.toLowerCase();
-  const others = headers.filter(([other]) => other.length !== name.length || other.toLowerCase() !== lower);
+  const others: HeaderField[] = [];
+  for (const field of headers) {
+    const [other] = field;
+    if (other.length !== name.length || other.toLowerCase() !== lower) others.push(field);
+  }
   others.push([name, value]);
   return others;
 }

@@ -5,7 +5,7 @@ import type { Frame } from "../core/frame.ts";
 import { type HeaderList, headerValue, withoutHeaders } from "../core/headers.ts";
 import { FRAME_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
-import { DIALECTS } from "../dialects/index.ts";
+import { DIALECTS, toldAtEnd } from "../dialects/index.ts";
 import { parseObject } from "../dialects/shared.ts";
 import { answeredModel, mayHoldUsage, usageOfUnknown } from "../dialects/usage.ts";
 import { failureInAnswer, failureOfAnswer } from "../policy/classify.ts";
@@ -68,7 +68,9 @@ function whole({ answer, text }: Read, exchange: Identified, governed: Governed,
   if (text === undefined) return succeeded(answer, governed);
   const maySayError = text.includes(ERROR_MEMBER);
   const isObjectOfDialect = exchange.dialect !== undefined && answer.status === 200 && text.trimStart().startsWith("{");
-  const json = mayHoldUsage(text) || maySayError || isObjectOfDialect ? parseObject(text) : undefined;
+  const isQuick = isObjectOfDialect && !maySayError && (exchange.dialect === "chat" || exchange.dialect === "messages");
+  const json =
+    (isQuick ? toldAtEnd(text) : undefined) ?? (mayHoldUsage(text) || maySayError || isObjectOfDialect ? parseObject(text) : undefined);
   // Of a body that ends with its connection nothing else tells that it was cut.
   if (json === undefined) return isObjectOfDialect ? unusable(exchange, "upstream_protocol", BROKEN, ports) : succeeded(answer, governed);
   const failure = maySayError ? failureInAnswer(exchange.provider, answer.headers, text, ports.clock.wallMs()) : undefined;

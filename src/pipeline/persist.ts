@@ -44,7 +44,8 @@ type Outcome = Exclude<AskedOnce, { forward: unknown }> | { readonly response: O
  * Asks until the target answers, or until asking again makes no sense: a target whose circuit is open is not asked at all, and one that
  * does not work is answered for. Nothing has gone to the client by then.
  */
-export async function persist({ exchange, governed, circuit, ...doing }: Persisting, ports: Ports): Promise<Outcome> {
+export async function persist(doing: Persisting, ports: Ports): Promise<Outcome> {
+  const { exchange, governed, circuit } = doing;
   const { gateway, observed, settle } = governed;
   const { breaker } = gateway;
   const isEnforced = breaker?.mode === "enforce";

@@ -1,6 +1,6 @@
 import { BodyTooLarge } from "../core/body-too-large.ts";
-import { BodyCut, type Delivery, type Identified, type OpenResponse, type Received } from "../core/exchange.ts";
-import type { Gateway } from "../core/gateway.ts";
+import { BodyCut, type Delivery, type Identified, type OpenResponse, type Received, type RequestFacts } from "../core/exchange.ts";
+import type { Cors, Gateway } from "../core/gateway.ts";
 import { REQUEST_INSPECT_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Rule } from "../core/rule.ts";
@@ -50,30 +50,39 @@ async function turnedAway({ exchange, response, error }: RefusedAccess, ports: P
 }
 
 /** The gateway's own pages, and what browsers want around every answer. */
-async function throughGateway(exchange: Identified, gateway: Gateway, ports: Ports): Promise<Delivery> {
+function throughGateway(exchange: Identified, gateway: Gateway, ports: Ports): Promise<Delivery> {
   const page = pageOf(exchange, gateway);
-  if (page !== undefined) return delivered(exchange, dated(await page, ports.clock.wallMs()), { ...NOTHING_NOTED, isPage: true }, ports);
+  if (page !== undefined) return paged(exchange, page, ports);
   const { cors } = gateway;
-  const preflight = cors === undefined ? undefined : preflightAnswer(exchange, cors);
-  if (preflight !== undefined) return delivered(exchange, dated(preflight, ports.clock.wallMs()), NOTHING_NOTED, ports);
-  const delivery = await answered(exchange, ports);
-  return cors === undefined ? delivery : withCors(delivery, exchange, cors);
+  return cors === undefined ? answered(exchange, ports) : answeredToPages(exchange, cors, ports);
 }
 
-async function answered(received: Identified, ports: Ports): Promise<Delivery> {
+async function paged(exchange: Identified, page: Promise<OpenResponse>, ports: Ports): Promise<Delivery> {
+  return delivered(exchange, dated(await page, ports.clock.wallMs()), { ...NOTHING_NOTED, isPage: true }, ports);
+}
+
+async function answeredToPages(exchange: Identified, cors: Cors, ports: Ports): Promise<Delivery> {
+  const preflight = preflightAnswer(exchange, cors);
+  if (preflight !== undefined) return delivered(exchange, dated(preflight, ports.clock.wallMs()), NOTHING_NOTED, ports);
+  return withCors(await answered(exchange, ports), exchange, cors);
+}
+
+function answered(received: Identified, ports: Ports): Promise<Delivery> {
   const { gateway } = ports;
-  const isWebSocket = asksForWebSocket(received);
-  const isGoverned = gateway !== undefined && received.kind === "inference" && !isWebSocket;
+  const isGoverned = gateway !== undefined && received.kind === "inference" && !asksForWebSocket(received);
+  return isGoverned ? governed(received, gateway, ports) : ungoverned(received, ports);
+}
+
+async function ungoverned(received: Identified, ports: Ports): Promise<Delivery> {
   // What clients say to a gateway is for no target, whatever it is asked for.
-  const exchange = gateway === undefined || isGoverned ? received : ownFieldsOf(received).exchange;
+  const exchange = ports.gateway === undefined ? received : ownFieldsOf(received).exchange;
   try {
-    if (isWebSocket && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
+    if (asksForWebSocket(received) && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
       const message = exchange.canUpgrade
         ? "the built-in provider speaks no WebSocket; use HTTP"
         : "WebSocket connections are not passed through by --engine serve; use HTTP, or --engine wire";
       return ownErrorDelivery(exchange, 501, "websocket_unsupported", message, NOTHING_NOTED, ports);
     }
-    if (isGoverned) return await governed(exchange, gateway, ports);
     const facts = new Facts(exchange, ports);
     const { mode, added } = ports.rules.get();
     if (mode !== undefined || added.length > 0) {
@@ -102,44 +111,86 @@ function mishap(exchange: Identified, error: unknown, notes: Notes, ports: Ports
 }
 
 const NO_PLAN: readonly PlannedFault[] = [];
-const NOTHING_DECIDED: Pick<Decided, "planned" | "decisions"> = { planned: [], decisions: [] };
+const NOTHING_DECIDED: Planning = { planned: [], decisions: [] };
 
 /** An inference request through limits, circuit and retries. */
 async function governed(received: Identified, gateway: Gateway, ports: Ports): Promise<Delivery> {
-  const own = ownFieldsOf(received);
-  if (own.budgetMs === "nonsense") {
-    const message = "x-llm-proxy-timeout-ms must be a whole number of milliseconds above 0";
-    return ownErrorDelivery(received, 400, "invalid_timeout", message, NOTHING_NOTED, ports);
-  }
-  const there = received.body.atHand ?? (await received.body.whole(REQUEST_INSPECT_BYTES_MAX));
-  const { maxTransientRetries, maxRateLimitRetries, bodyBytesMax } = gateway.retry;
-  const isRepeatable = maxTransientRetries + maxRateLimitRetries > 0 && there !== undefined && there.length <= bodyBytesMax;
-  const exchange = isRepeatable ? withBody(own.exchange, repeatableBody(own.exchange.body, there)) : own.exchange;
-  const known = factsOf(exchange, there, ports);
-  const facts = new Facts(exchange, ports, known);
-  const admitting = admit(exchange, known, there?.length ?? exchange.body.lengthBytes ?? REQUEST_INSPECT_BYTES_MAX, gateway, ports);
-  const admitted = admitting instanceof Promise ? await admitting : admitting;
-  const notes: Notes = { ...NOTHING_NOTED, model: known.model, end: admitted.governed.end };
-  if (admitted.refusal !== undefined) return delivered(exchange, admitted.refusal, { ...notes, error: "rate_limited" }, ports);
+  let notes = NOTHING_NOTED;
   try {
-    const { mode, added } = ports.rules.get();
-    // A target that is not asked can meet no fault.
-    const side = admitted.circuit?.kind === "refused" && gateway.breaker?.mode === "enforce" ? "client" : undefined;
-    const decided = mode === undefined && added.length === 0 ? NOTHING_DECIDED : await decideNow(exchange, facts, ports, side);
-    const testMode = gateway.breaker?.testMode === true ? TEST_MODES.find((each) => each === own.testMode) : undefined;
-    if (testMode === "force_degraded") return degradedDelivery(exchange, gateway, notes, ports);
-    const inTest = testMode === undefined ? undefined : testModeFault(testMode, ports.seed);
-    const planned = inTest === undefined ? decided.planned : [inTest, ...decided.planned];
-    const way: GovernedWay = {
-      governed: admitted.governed,
-      circuit: admitted.circuit,
-      isRepeatable,
-      untilMonotonicMs: own.budgetMs === undefined ? undefined : exchange.receivedMonotonicMs + own.budgetMs,
-    };
-    return await performed({ exchange, decided: { ...decided, planned }, facts, way, end: notes.end }, ports);
+    const own = ownFieldsOf(received);
+    if (own.budgetMs === "nonsense") {
+      const message = "x-llm-proxy-timeout-ms must be a whole number of milliseconds above 0";
+      return ownErrorDelivery(received, 400, "invalid_timeout", message, notes, ports);
+    }
+    const there = received.body.atHand ?? (await received.body.whole(REQUEST_INSPECT_BYTES_MAX));
+    const { maxTransientRetries, maxRateLimitRetries, bodyBytesMax } = gateway.retry;
+    const isRepeatable = maxTransientRetries + maxRateLimitRetries > 0 && there !== undefined && there.length <= bodyBytesMax;
+    const exchange = isRepeatable ? withBody(own.exchange, repeatableBody(own.exchange.body, there)) : own.exchange;
+    const known = factsOf(exchange, there, ports);
+    const admitting = admit(exchange, known, there?.length ?? exchange.body.lengthBytes ?? REQUEST_INSPECT_BYTES_MAX, gateway, ports);
+    const { governed: held, refusal, circuit } = admitting instanceof Promise ? await admitting : admitting;
+    notes = { ...NOTHING_NOTED, model: known.model, end: held.end };
+    if (refusal !== undefined) return delivered(exchange, refusal, { ...notes, error: "rate_limited" }, ports);
+    const untilMonotonicMs = own.budgetMs === undefined ? undefined : exchange.receivedMonotonicMs + own.budgetMs;
+    const way: GovernedWay = { governed: held, circuit, isRepeatable, untilMonotonicMs };
+    const facts = new Facts(exchange, ports, known);
+    const planning = planOf(exchange, facts, way, own.testMode, ports);
+    const planned = planning instanceof Promise ? await planning : planning;
+    if (planned === "force_degraded") return degradedDelivery(exchange, gateway, notes, ports);
+    const first = isShort(exchange, known, planned, way, ports) ? await firstAnswer(exchange, facts, way, ports) : undefined;
+    if (first?.isGood === true) return delivered(exchange, withTokens(first.asked.response, held.observed), notes, ports);
+    return await performed({ exchange, decided: planned, facts, way, first, end: notes.end }, ports);
   } catch (error) {
-    return mishap(exchange, error, notes, ports);
+    return mishap(received, error, notes, ports);
   }
+}
+
+type Planning = Pick<Decided, "planned" | "decisions">;
+
+/** The faults that it meets, those that the request itself asks for in test mode included. */
+function planOf(
+  exchange: Identified,
+  facts: Facts,
+  { governed: { gateway }, circuit }: GovernedWay,
+  asked: string | undefined,
+  ports: Ports,
+): Planning | "force_degraded" | Promise<Planning> {
+  const testMode = gateway.breaker?.testMode === true ? TEST_MODES.find((each) => each === asked) : undefined;
+  if (testMode === "force_degraded") return testMode;
+  const inTest = testMode === undefined ? undefined : testModeFault(testMode, ports.seed);
+  const withTest = ({ planned, decisions }: Planning) => ({ planned: inTest === undefined ? planned : [inTest, ...planned], decisions });
+  const { mode, added } = ports.rules.get();
+  if (mode === undefined && added.length === 0) return withTest(NOTHING_DECIDED);
+  // A target that is not asked can meet no fault.
+  const side = circuit?.kind === "refused" && gateway.breaker?.mode === "enforce" ? "client" : undefined;
+  return decideNow(exchange, facts, ports, side).then(withTest);
+}
+
+/** Nothing is in its way: no fault, no open circuit, no translation, no question of ours. */
+function isShort(exchange: Identified, facts: RequestFacts, { planned }: Planning, { circuit }: GovernedWay, ports: Ports): boolean {
+  const asksForUsage = facts.stream && exchange.dialect === "chat";
+  return planned.length === 0 && circuit?.kind !== "refused" && !asksForUsage && adaptationOf(exchange, ports) === undefined;
+}
+
+/** What the target answered at first, and what that means where it has been looked at. */
+type First = {
+  readonly asked: Exclude<AskedOnce, string>;
+  readonly meaning: ReturnType<typeof inspect> | undefined;
+  readonly isGood: boolean;
+};
+
+/** Most targets answer well at once, and nothing else need be done then. What fails goes on from there. */
+async function firstAnswer(exchange: Identified, facts: Facts, way: GovernedWay, ports: Ports): Promise<First | undefined> {
+  const { governed: held } = way;
+  const answer = await attempt(exchange, true, facts, ports, budgetOf(way, ports));
+  const outcome = attempted(exchange, answer, ports);
+  if (outcome === "client_gone" || exchange.clientGone.aborted) throw new BodyCut("reset");
+  const forward = "kind" in answer ? answer : undefined;
+  held.observed.attempts = 1;
+  held.observed.wasReached = forward === undefined;
+  const meaning = outcome.error === undefined ? inspect(outcome.response, exchange, false, held, ports) : undefined;
+  const isGood = meaning !== undefined && !(meaning instanceof Promise) && meaning.failure === undefined && meaning.error === undefined;
+  return { asked: { ...outcome, ...(isGood ? { response: meaning.response } : {}), forward }, meaning, isGood };
 }
 
 /** As if its circuit were open: nobody is asked, and nothing is counted. */
@@ -156,15 +207,17 @@ type GovernedWay = Pick<Admitted, "governed" | "circuit"> & {
 
 type Performing = {
   readonly exchange: Identified;
-  readonly decided: Pick<Decided, "planned" | "decisions">;
+  readonly decided: Planning;
   readonly facts: Facts;
   /** Undefined where the gateway has no part in it. */
   readonly way?: GovernedWay;
+  /** The target has been asked once. */
+  readonly first?: First | undefined;
   readonly end?: Notes["end"];
 };
 
 /** An exchange that meets faults, or goes through the gateway, or both. */
-async function performed({ exchange, decided, facts, way, end }: Performing, ports: Ports): Promise<Delivery> {
+async function performed({ exchange, decided, facts, way, first, end }: Performing, ports: Ports): Promise<Delivery> {
   const adaptation = adaptationOf(exchange, ports);
   const side = adaptation === undefined ? undefined : await targetSide(exchange, adaptation, facts, ports);
   const known = facts.known ?? (await facts.get());
@@ -200,7 +253,7 @@ async function performed({ exchange, decided, facts, way, end }: Performing, por
         outcome = { response: side.refusal, error: side.error };
         break;
       }
-      const asking = { exchange, side, facts, upstream, plain: needsPlainAnswer(faults), way, met };
+      const asking = { exchange, side, facts, upstream, plain: needsPlainAnswer(faults), way, first, met };
       const asked = await (way === undefined ? askOnce(asking, 1, ports) : askUntilAnswered(asking, way, ports));
       if (asked === "hang") return undelivered(exchange, "hang", notes, ports);
       if (asked === "client_gone") return abandoned(exchange, notes, ports);
@@ -227,6 +280,7 @@ type Asking = {
   /** A fault wants to see the answer's frames. */
   readonly plain: boolean;
   readonly way: GovernedWay | undefined;
+  readonly first: First | undefined;
   /** Names of the faults that the exchange has met; those of further askings are put to it. */
   readonly met: string[];
 };
@@ -261,12 +315,15 @@ async function askUntilAnswered(
       isRepeatable: way.isRepeatable,
       budgetMs: () => budgetOf(way, ports),
       async ask(attemptNumber) {
+        if (attemptNumber === 1 && first.first !== undefined) return first.first.asked;
         const asking = attemptNumber === 1 ? first : { ...first, upstream: await decideAgain(first, ports) };
         const asked = await askOnce(asking, attemptNumber, ports);
         if (typeof asked !== "string" && asked.skipped !== undefined) skipped.push(asked.skipped);
         return asked;
       },
-      inspect: (response) => inspect(response, as, ofUsage !== undefined, held, ports),
+      inspect: (response) =>
+        (response === first.first?.asked.response ? first.first.meaning : undefined) ??
+        inspect(response, as, ofUsage !== undefined, held, ports),
     },
     ports,
   );

@@ -8,7 +8,10 @@ export function streamFraming(response: OpenResponse, exchange: Identified): Fra
   if (response.status !== 200 || exchange.dialect === undefined) return undefined;
   if ((headerValue(response.headers, "content-encoding") ?? "identity") !== "identity") return undefined;
   const framing = DIALECTS[exchange.dialect].framing(exchange.path, exchange.query);
-  return mediaTypeOf(response) === mediaType(framing.contentType) ? framing : undefined;
+  const type = headerValue(response.headers, "content-type") ?? "";
+  // The comparison of most whole answers ends with the first character.
+  if (type === "application/json" && framing.contentType !== type) return undefined;
+  return mediaType(type) === mediaType(framing.contentType) ? framing : undefined;
 }
 
 /** Without parameters, in lower case; empty where there is none. */
