@@ -7,7 +7,10 @@
 const answer = JSON.stringify({
   id: "chatcmpl-1",
   object: "chat.completion",
-  choices: [{ index: 0, message: { role: "assistant", content: "x".repeat(880) }, finish_reason: "stop" }],
+  created: 1_763_388_000,
+  model: "gpt-4o",
+  choices: [{ index: 0, message: { role: "assistant", content: "x".repeat(700) }, finish_reason: "stop" }],
+  usage: { prompt_tokens: 240, completion_tokens: 135, total_tokens: 375, prompt_tokens_details: { cached_tokens: 0 } },
 });
 const response = {
   id: "resp_1",

@@ -142,7 +142,8 @@ function characters(value: unknown, depth: number): number {
   if (Array.isArray(value)) {
     for (const element of value) sum += characters(element, depth + 1);
   } else {
-    for (const [key, member] of Object.entries(value)) if (!NOT_TEXT.has(key)) sum += characters(member, depth + 1);
+    const members = value as Readonly<Record<string, unknown>>;
+    for (const key in members) if (!NOT_TEXT.has(key)) sum += characters(members[key], depth + 1);
   }
   return sum;
 }

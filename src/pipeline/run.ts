@@ -129,7 +129,7 @@ async function governed(received: Identified, gateway: Gateway, ports: Ports): P
     const known = factsOf(exchange, there, ports);
     const admitting = admit(exchange, known, there?.length ?? exchange.body.lengthBytes ?? REQUEST_INSPECT_BYTES_MAX, gateway, ports);
     const { governed: held, refusal, circuit } = admitting instanceof Promise ? await admitting : admitting;
-    notes = { ...NOTHING_NOTED, model: known.model, end: held.end };
+    notes = { model: known.model, faults: NOTHING_NOTED.faults, skipped: NOTHING_NOTED.skipped, error: undefined, end: held.end };
     if (refusal !== undefined) return delivered(exchange, refusal, { ...notes, error: "rate_limited" }, ports);
     const untilMonotonicMs = own.budgetMs === undefined ? undefined : exchange.receivedMonotonicMs + own.budgetMs;
     const way: GovernedWay = { governed: held, circuit, isRepeatable, untilMonotonicMs };
@@ -190,7 +190,8 @@ async function firstAnswer(exchange: Identified, facts: Facts, way: GovernedWay,
   held.observed.wasReached = forward === undefined;
   const meaning = outcome.error === undefined ? inspect(outcome.response, exchange, false, held, ports) : undefined;
   const isGood = meaning !== undefined && !(meaning instanceof Promise) && meaning.failure === undefined && meaning.error === undefined;
-  return { asked: { ...outcome, ...(isGood ? { response: meaning.response } : {}), forward }, meaning, isGood };
+  const response = isGood ? meaning.response : outcome.response;
+  return { asked: { response, error: outcome.error, forward }, meaning, isGood };
 }
 
 /** As if its circuit were open: nobody is asked, and nothing is counted. */

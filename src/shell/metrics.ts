@@ -48,7 +48,14 @@ export function createMetrics(): Metrics {
   const retries: Counter = new Map();
   const transitions: Counter = new Map();
 
-  const seriesOf = ({ provider, kind, status, dialect, model, gateway, error }: ExchangeEvent): Series => {
+  /** One after another, most differ in nothing. */
+  let last: { readonly event: ExchangeEvent; readonly series: Series } | undefined;
+  const seriesOf = (event: ExchangeEvent): Series => {
+    if (last !== undefined && isAlike(last.event, event)) return last.series;
+    last = { event, series: seriesWith(event) };
+    return last.series;
+  };
+  const seriesWith = ({ provider, kind, status, dialect, model, gateway, error }: ExchangeEvent): Series => {
     const asked = models(model ?? "unknown");
     const answered = models(gateway?.answeredModel ?? "unknown");
     // Our own refusals are errors too.
@@ -209,6 +216,19 @@ const OPERATIONS: Readonly<Record<string, string>> = {
 };
 
 /** Each of them is told in dozens of lines. */
+function isAlike(one: ExchangeEvent, other: ExchangeEvent): boolean {
+  return (
+    one.provider === other.provider &&
+    one.kind === other.kind &&
+    one.status === other.status &&
+    one.dialect === other.dialect &&
+    one.model === other.model &&
+    one.error === other.error &&
+    one.gateway?.answeredModel === other.gateway?.answeredModel &&
+    one.gateway?.failure === other.gateway?.failure
+  );
+}
+
 function boundedNames(): (name: string) => string {
   const seen = new Set<string>();
   return (wireName) => {
