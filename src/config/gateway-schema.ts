@@ -50,7 +50,11 @@ const limitColumn = (name: string): Column => ({ name, expected: `a whole number
 const priceColumn = (name: string): Column => ({ name, expected: "a price in USD for a million tokens, 0 or above", read: isPrice });
 
 const OVERRIDE_COLUMNS: Columns = {
-  provider: { name: "provider", expected: "a provider's name, or a glob such as *", read: isFilled },
+  provider: {
+    name: "provider",
+    expected: `one of ${PROVIDER_NAMES.join(", ")}, or a glob such as *`,
+    read: (value) => (/[*?]/.test(String(value)) ? isFilled(value) : oneOf(PROVIDER_NAMES)(value)),
+  },
   model: { name: "model", expected: "a model's name, or a glob such as gpt-5*", read: isFilled },
   key: {
     name: "key",

@@ -273,12 +273,19 @@ export const ORIGINS = listOf(
 const KEY_CHARACTERS_MIN = 16;
 
 /** Keys that are compared with what clients show. They are never printed. */
+const KEYS_EXPECTED = `a list of keys, each at least ${KEY_CHARACTERS_MIN} characters without spaces or commas, or sha256: and 64 hexadecimal digits`;
+
+const isKey = (key: unknown) =>
+  typeof key === "string" &&
+  (key.startsWith("sha256:") ? /^sha256:[0-9a-f]{64}$/i.test(key) : key.length >= KEY_CHARACTERS_MIN && /^[!-+\--~]+$/.test(key));
+
 export const SECRETS: ValueKind<readonly string[]> = {
-  ...listOf(
-    "KEYS",
-    `a list of keys, each at least ${KEY_CHARACTERS_MIN} characters without spaces or commas, or sha256: and 64 hexadecimal digits`,
-    (key) => (key.startsWith("sha256:") ? /^sha256:[0-9a-f]{64}$/i.test(key) : key.length >= KEY_CHARACTERS_MIN && /^[!-~]+$/.test(key)),
-  ),
+  ...listOf("KEYS", KEYS_EXPECTED, isKey),
+  // An empty text among them is a mistake, and not no key at all.
+  fromToml(value) {
+    const keys = typeof value === "string" ? value.split(",").map((key) => key.trim()) : value;
+    return Array.isArray(keys) && keys.every(isKey) ? { ok: true, value: keys } : { ok: false, expected: KEYS_EXPECTED };
+  },
   toToml: (keys) => tomlText(keys.map(() => "********")),
   isSecret: true,
 };

@@ -56,7 +56,8 @@ export type ToldUsage = {
 };
 
 /** The usage, made to fit: a part can be no more than what it is a part of. */
-export function usageFrom({ input, cacheRead = 0, cacheWrite = 0, output, reasoning = 0, ...told }: ToldUsage): Usage {
+export function usageFrom(told: ToldUsage): Usage {
+  const { input, cacheRead = 0, cacheWrite = 0, output, reasoning = 0 } = told;
   const read = Math.min(cacheRead, input);
   const written = Math.min(cacheWrite, input - read);
   const { cacheWriteHour = 0, inputAudio = 0, inputImage = 0, outputAudio = 0, outputImage = 0 } = told;

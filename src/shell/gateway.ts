@@ -135,7 +135,7 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
       includeUsage: now.includeUsage && (features.hasCost || now.gateway || hasTokenLimits(now)),
       hashOf: keyHash,
       costOf: (of) => prices.costUsd({ ...of, base: baseOf(targets, of.provider), wallMs: clock.wallMs() }),
-      health: async () => healthOf(targets, await store.breakers(), mode !== "off", store.health(), ledger(), reached),
+      health: async () => healthOf(targets, await store.breakers(), mode, store.health(), ledger(), reached),
       metrics: async () =>
         // Without the one that asks.
         metrics.text({ running: running() - 1, circuits: await store.breakers(), store: store.health(), ledger: ledger() }),

@@ -18,11 +18,11 @@ export type HealthReport = {
   readonly ledger: object | null;
 };
 
-/** What `GET /health` says: 200 while every provider that was asked lately can be, 503 while a circuit is open. */
+/** What `GET /health` says: 200 while every provider that was asked lately can be, 503 while an open circuit keeps requests from a target. */
 export function healthOf(
   targets: Targets,
   circuits: readonly BreakerView[],
-  hasBreaker: boolean,
+  breaker: "off" | "log" | "enforce",
   store: StoreHealth,
   ledger: LedgerHealth | undefined,
   /** By provider: did its target give a response when it was last asked? */
@@ -37,13 +37,14 @@ export function healthOf(
         {
           ...placeOf(name, targets),
           reachable: reached.get(name) ?? null,
-          ...(hasBreaker ? circuitHealth(own) : {}),
+          ...(breaker !== "off" ? circuitHealth(own) : {}),
           ...(models.length === 0 ? {} : { models: Object.fromEntries(models) }),
         },
       ];
     }),
   );
-  const isHealthy = !circuits.some(({ state }) => state === "open");
+  // A circuit that is only watched keeps nobody from anything.
+  const isHealthy = breaker !== "enforce" || !circuits.some(({ state }) => state === "open");
   return {
     isHealthy,
     report: {

@@ -47,6 +47,7 @@ export function createMetrics(): Metrics {
   const refusals: Counter = new Map();
   const retries: Counter = new Map();
   const transitions: Counter = new Map();
+  const injections: Counter = new Map();
 
   /** One after another, most differ in nothing. */
   let last: { readonly event: ExchangeEvent; readonly series: Series } | undefined;
@@ -125,6 +126,7 @@ export function createMetrics(): Metrics {
     note(event) {
       if (event.type === "exchange") noteExchange(event);
       else if (event.type === "retry") add(retries, labelText({ provider: event.provider, class: event.class }));
+      else if (event.type === "decision" && event.injected) add(injections, labelText({ provider: event.provider, fault: event.fault }));
       else if (event.type === "circuit") add(transitions, labelText({ provider: event.provider, to: event.to }));
     },
     text({ running, circuits, store, ledger }) {
@@ -161,6 +163,7 @@ export function createMetrics(): Metrics {
         ),
         ...counter("faultproxy_limit_refusals_total", "Requests that a limit refused.", refusals),
         ...counter("faultproxy_retries_total", "Attempts that failed and were repeated, by class of failure.", retries),
+        ...counter("faultproxy_injected_faults_total", "Faults that rules chose for requests and attempts.", injections),
         ...counter("faultproxy_circuit_transitions_total", "Changes of circuits.", transitions),
         ...counter(
           "faultproxy_cost_usd_total",

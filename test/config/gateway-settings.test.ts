@@ -21,6 +21,11 @@ describe("nonsense is refused with its place, and without secrets", () => {
     ],
     ['[[limits.override]]\nkey = "*"\n', "1:1: [[limits.override]] number 1: expected at least one of requests_per_minute"],
     ['[[limits.override]]\nmodell = "*"\n', '2:1: [[limits.override]] number 1, modell: expected no key "modell"; did you mean model?'],
+    [
+      '[[limits.override]]\nprovider = "opnai"\nrequests_per_minute = 1\n',
+      "2:1: [[limits.override]] number 1, provider: expected one of openai, anthropic",
+    ],
+    ['[server]\napi_keys = [""]\n', "2:1: server.api_keys = …: expected a list of keys"],
     ["[limits]\noverride = 3\n", "2:1: limits.override = 3: expected a list of tables"],
     ['[limits]\non_store_loss = "fail"\n', "expected one of share, open, closed"],
     ["[breaker]\nwindow_seconds = 0\n", "2:1: breaker.window_seconds = 0: expected seconds above 0"],

@@ -15,10 +15,15 @@ function view(state: CircuitState, changes: Partial<BreakerView> = {}): BreakerV
 
 function told(
   circuits: readonly BreakerView[],
-  changes: { targets?: Targets; hasBreaker?: boolean; ledger?: LedgerHealth; reached?: ReadonlyMap<ProviderName, boolean> } = {},
+  changes: {
+    targets?: Targets;
+    breaker?: "off" | "log" | "enforce";
+    ledger?: LedgerHealth;
+    reached?: ReadonlyMap<ProviderName, boolean>;
+  } = {},
 ) {
-  const { targets = SIMULATED, hasBreaker = true, ledger, reached = new Map() } = changes;
-  return healthOf(targets, circuits, hasBreaker, MEMORY, ledger, reached);
+  const { targets = SIMULATED, breaker = "enforce", ledger, reached = new Map() } = changes;
+  return healthOf(targets, circuits, breaker, MEMORY, ledger, reached);
 }
 
 describe("health", () => {
@@ -64,8 +69,14 @@ describe("health", () => {
     expect(circuit_failures).toBe(7);
   });
 
+  test("an open circuit that is only watched makes nothing unhealthy", () => {
+    const { isHealthy, report } = told([view("open")], { breaker: "log" });
+    expect([isHealthy, report.status]).toEqual([true, "ok"]);
+    expect(report.providers.openai).toMatchObject({ circuit_state: "open" });
+  });
+
   test("says nothing of circuits where there is no breaker", () => {
-    expect(told([], { hasBreaker: false }).report.providers.openai).toEqual({ host: "simulated", configured: true, reachable: null });
+    expect(told([], { breaker: "off" }).report.providers.openai).toEqual({ host: "simulated", configured: true, reachable: null });
   });
 
   test("tells hosts, and nothing else that stands in an address", () => {
@@ -74,7 +85,7 @@ describe("health", () => {
       openai: { kind: "url", base: "https://user:secret@api.example:8443/secret/path" },
       anthropic: { kind: "missing", variable: "X" },
     } as Targets;
-    const { report } = told([], { targets, hasBreaker: false });
+    const { report } = told([], { targets, breaker: "off" });
     expect(report.providers.openai).toEqual({ host: "api.example:8443", configured: true, reachable: null });
     expect(report.providers.anthropic).toEqual({ host: null, configured: false, reachable: null });
     expect(JSON.stringify(report)).not.toContain("secret");
@@ -91,7 +102,7 @@ describe("health", () => {
   test("tells store and ledger; neither makes it unhealthy", () => {
     const away: StoreHealth = { kind: "redis", isUp: false, instances: 2, detail: "no answer" };
     const ledger = { isUp: false, detail: "no room", pending: 4 };
-    const { isHealthy, report } = healthOf(SIMULATED, [], true, away, ledger, new Map());
+    const { isHealthy, report } = healthOf(SIMULATED, [], "enforce", away, ledger, new Map());
     expect(isHealthy).toBe(true);
     expect(report.store).toEqual({ kind: "redis", up: false, instances: 2, detail: "no answer" });
     expect(report.ledger).toEqual({ up: false, pending: 4, detail: "no room" });
