@@ -4,6 +4,7 @@ import type { Ports, Target } from "../core/ports.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { belowApiRoot } from "../translate/endpoints.ts";
 import { answerFromSettings } from "./helpers/answer-from-settings.ts";
+import { discard } from "./helpers/bodies.ts";
 import { dated } from "./helpers/dated.ts";
 import { deadlineOf } from "./helpers/deadline.ts";
 import { ownError } from "./helpers/own-error.ts";
@@ -131,7 +132,7 @@ async function forwardWithin({ ms, failure }: AttemptLimit, request: ForwardRequ
   const deadline = deadlineOf(request.signal, ms, ports.clock);
   const answer = await ports.forward({ ...request, signal: deadline.signal }).finally(deadline.stop);
   if (!deadline.isOver()) return answer;
-  if (!("kind" in answer) && answer.body !== null && !(answer.body instanceof Uint8Array)) answer.body.cancel();
+  if (!("kind" in answer)) discard(answer);
   return failure(new URL(request.base).host);
 }
 
@@ -169,10 +170,7 @@ export function damagedOnWire(
   ports: Ports,
 ): Promise<Answer> | undefined {
   if (ports.wire === undefined || error !== undefined || response.tunnel !== undefined) return undefined;
-  const { body } = response;
-  const cancel = () => {
-    if (body !== null && !(body instanceof Uint8Array)) body.cancel();
-  };
+  const cancel = () => discard(response);
   return reread(exchange, { ...script(ports.wire.pieces(response, exchange.method)), cancel }, ports);
 }
 

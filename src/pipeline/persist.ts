@@ -6,6 +6,7 @@ import type { BreakerVerdict } from "../core/state-store.ts";
 import { failureOfForward } from "../policy/classify.ts";
 import { degradedAnswer } from "../policy/degraded-answer.ts";
 import { afterFailure, NO_RETRIES, type RetryState } from "../policy/retry.ts";
+import { discard } from "./helpers/bodies.ts";
 import { dated } from "./helpers/dated.ts";
 import { type Governed, outcomeOf } from "./helpers/governed.ts";
 import { timestamp } from "./helpers/timestamp.ts";
@@ -124,8 +125,4 @@ function contribute(healed: number, { id, provider }: Identified, { gateway, obs
 
 function degraded({ provider }: Identified, signal: string, retryAfterMs: number, ports: Ports): Outcome {
   return { response: dated(degradedAnswer(provider, signal, retryAfterMs), ports.clock.wallMs()), error: "provider_degraded" };
-}
-
-function discard({ body }: OpenResponse): void {
-  if (body !== null && !(body instanceof Uint8Array)) body.cancel();
 }

@@ -221,6 +221,11 @@ const anyWorld: fc.Arbitrary<World> = fc
     ...(leavesInSleep === undefined ? {} : { leavesInSleep }),
   }));
 
+/** The last that was asked for is a good answer: others that the target gives say that it works, too. */
+function isAnswer({ steps }: World, attempts: number): boolean {
+  return (steps[attempts - 1] ?? steps.at(-1))?.kind === "answer";
+}
+
 describe("whatever a target does", () => {
   test("attempts are bounded, each is told, and none is left open but the one that is delivered", async () => {
     await fc.assert(
@@ -228,7 +233,14 @@ describe("whatever a target does", () => {
         const { outcome, sleeps, events, responses, settled, observed } = await run(world);
         const { maxTransientRetries = 0, maxRateLimitRetries = 0 } = world.retry ?? {};
         expect(observed.attempts).toBeLessThanOrEqual(1 + maxTransientRetries + maxRateLimitRetries);
-        expect(events.map(({ type }) => type)).toEqual(sleeps.map(() => "retry"));
+        const retries = events.filter((event) => event.type === "retry");
+        expect(retries.length).toBe(sleeps.length);
+        // What retries healed is told once, behind them, where somebody wants to know.
+        const failures = retries.filter((event) => event.class === "degraded").length;
+        const isTold = failures > 0 && settled.includes("success") && isAnswer(world, observed.attempts);
+        const wantsToKnow = world.mode !== "off" && world.contribution !== "off";
+        const healed = events.slice(retries.length).map((event) => (event.type === "healed" ? [event.failures, event.counted] : event));
+        expect(healed).toEqual(isTold && wantsToKnow ? [[failures, world.contribution === "on"]] : []);
         // Nothing but the answer that the client gets stays open, and that one does.
         const delivered = typeof outcome === "string" ? undefined : outcome.response;
         for (const { response, isCancelled } of responses) expect(isCancelled).toBe(response !== delivered);

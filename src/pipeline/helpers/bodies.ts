@@ -1,4 +1,4 @@
-import { type Body, BodyCut, type Chunks } from "../../core/exchange.ts";
+import { type Body, BodyCut, type Chunks, type OpenResponse } from "../../core/exchange.ts";
 import type { Gone } from "../../core/gone.ts";
 
 /** A body as chunks, whatever it was. */
@@ -45,4 +45,9 @@ export async function nextWhileWanted(body: Chunks, gone: Gone): Promise<Uint8Ar
   } finally {
     gone.removeEventListener("abort", leave);
   }
+}
+
+/** Nobody reads the rest of it. */
+export function discard({ body }: Pick<OpenResponse, "body">): void {
+  if (body !== null && !(body instanceof Uint8Array)) body.cancel();
 }

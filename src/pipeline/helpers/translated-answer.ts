@@ -7,7 +7,7 @@ import { type JsonObject, parseObject } from "../../dialects/shared.ts";
 import { readError } from "../../translate/errors.ts";
 import type { Translation } from "../../translate/translation.ts";
 import { wholeAsStream } from "../../translate/whole-as-stream.ts";
-import { chunksOf, wholeOf } from "./bodies.ts";
+import { chunksOf, discard, wholeOf } from "./bodies.ts";
 import { dated } from "./dated.ts";
 import { ownError } from "./own-error.ts";
 import { translatedStream } from "./translated-stream.ts";
@@ -147,8 +147,8 @@ function unreadable(message: string, to: AnswerTo): Answered {
 }
 
 /** The same for an answer whose body nobody has read. */
-function notTaken({ body }: OpenResponse, message: string, to: AnswerTo): Answered {
-  if (body !== null && !(body instanceof Uint8Array)) body.cancel();
+function notTaken(response: OpenResponse, message: string, to: AnswerTo): Answered {
+  discard(response);
   return unreadable(message, to);
 }
 
