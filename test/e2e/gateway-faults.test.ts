@@ -9,6 +9,7 @@ import { CHAT, chatBody, due, dueSoon, inFront, posted } from "./support/gateway
 import { told } from "./support/gateway-sdks.ts";
 import { DOWN, GOOD, SILENT } from "./support/gateway-upstream.ts";
 import { type Outcome, outcomeOf } from "./support/outcome.ts";
+import { QUICK_KEYS } from "./support/quick-faults.ts";
 import { rawConnection, request } from "./support/raw-client.ts";
 import { SDK_CLIENTS } from "./support/sdk-clients.ts";
 
@@ -91,19 +92,7 @@ const SEEN: Readonly<Record<string, Seen>> = {
 };
 
 /** So that none takes long. */
-const KEYS: Readonly<Record<string, string>> = {
-  rate_limit: "retry_after=3ms",
-  latency: "for=10ms",
-  slow: "rate=200kb",
-  slow_head: "gap=0ms",
-  split_frames: "gap=0ms",
-  slow_tokens: "ttft=5ms between=1ms",
-  keepalive_flood: "count=20 among=1",
-  cut: "after=3tokens",
-  stall: "after=3tokens",
-  error_event: "after=5tokens",
-  malformed_frame: "after=5tokens",
-};
+const KEYS: Readonly<Record<string, string>> = { ...QUICK_KEYS, rate_limit: "retry_after=3ms" };
 
 const nameOf = (command: string) => command.split(" ")[0] ?? "";
 

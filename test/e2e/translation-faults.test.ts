@@ -4,6 +4,7 @@ import { FAULTS } from "../../src/faults/index.ts";
 import { SSE } from "../../src/stream/sse.ts";
 import { ENGINES, type TestDaemon } from "./support/daemon.ts";
 import { type Outcome, outcomeOf } from "./support/outcome.ts";
+import { QUICK_KEYS } from "./support/quick-faults.ts";
 import { CHAT_PATH, openaiAt, startTranslating } from "./support/translating.ts";
 
 /** What a client waits before it gives up, where nothing will come and where something will. */
@@ -68,20 +69,6 @@ const SEEN: Readonly<Record<string, readonly [upWhole: string, upStream: string,
   bad_tool_json: all("whole: tool_calls"),
   unknown_tool: all("whole: tool_calls"),
   usage_missing: all("usual"),
-};
-
-/** So that none takes long. */
-const KEYS: Readonly<Record<string, string>> = {
-  latency: "for=10ms",
-  slow: "rate=200kb",
-  slow_head: "gap=0ms",
-  split_frames: "gap=0ms",
-  slow_tokens: "ttft=5ms between=1ms",
-  keepalive_flood: "count=20 among=1",
-  cut: "after=3tokens",
-  stall: "after=3tokens",
-  error_event: "after=5tokens",
-  malformed_frame: "after=5tokens",
 };
 
 const MESSAGES = [{ role: "user" as const, content: "hello" }];
@@ -172,7 +159,7 @@ describe.each(ENGINES)("faults on both sides of a translation, with the %s engin
     const seen: string[] = [];
     for (const expectation of expected) {
       const stream = seen.length % 2 === 1;
-      const command = `${name} ${KEYS[name] ?? ""} side=${seen.length < 2 ? "upstream" : "client"}`;
+      const command = `${name} ${QUICK_KEYS[name] ?? ""} side=${seen.length < 2 ? "upstream" : "client"}`;
       seen.push(seenIn(await asked(command, stream, expectation.includes("silence") ? PATIENCE_MS : MORE_PATIENCE_MS), usual));
     }
     expect(seen).toEqual([...expected]);
