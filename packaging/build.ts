@@ -18,6 +18,8 @@ import { extensionOf, fileOf, PLATFORMS, type Platform } from "./platforms.ts";
 const ROOT = join(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");
 const RELEASE = join(DIST, "release");
+/** The program, and what it runs in threads of their own. */
+const MODULES = ["src/main.ts", "src/shell/cost/records-worker.ts"];
 /** Runtimes of other platforms, kept between builds. */
 const RUNTIMES = join(ROOT, "node_modules", ".cache", "faultproxy-runtimes");
 
@@ -68,7 +70,7 @@ function compile(output: string, more: readonly string[]): void {
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
   ];
-  run([process.execPath, "build", ...flags, ...definitions(), ...more, "src/main.ts", "--outfile", output], ROOT);
+  run([process.execPath, "build", ...flags, ...definitions(), ...more, ...MODULES, "--outfile", output], ROOT);
 }
 
 function buildHere(): void {

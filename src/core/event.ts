@@ -51,7 +51,7 @@ export type ExchangeEvent = {
   readonly error: string | null;
   readonly durationMs: number;
   /** Of inference requests while the gateway is on. */
-  readonly gateway?: GatewayFacts;
+  readonly gateway?: GatewayFacts | undefined;
 };
 
 /** What the gateway knows of an exchange. Null: not known. */

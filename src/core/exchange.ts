@@ -14,14 +14,23 @@ export type Chunks = {
   readonly cancel: () => void;
   /** All of it, where it has come already and nothing of it has been read; it can be read all the same. */
   readonly atHand?: AtHand;
+  /** Its framing says where it ends, so that no cut goes unseen (RFC 9112 section 6.3). */
+  readonly isSelfDelimited?: boolean;
 };
 
 /** A body that has come as a whole. Its text is cheaper than its bytes, which need an object of their own. */
 export type AtHand = {
+  /** In bytes, as every place in it. */
   readonly length: number;
   /** As UTF-8. */
   readonly text: () => string;
+  /** What stands between two places as Latin-1: cheaper, and as good where nothing but ASCII counts. */
+  readonly latin1: (from: number, to: number) => string;
+  readonly byteAt: (place: number) => number | undefined;
   readonly bytes: () => Uint8Array;
+  readonly has: (part: Uint8Array) => boolean;
+  /** Below 0: nowhere. */
+  readonly lastIndexOf: (part: Uint8Array) => number;
 };
 
 /** How a body stopped before its end: by RST, or by a FIN where more was owed. */
@@ -41,7 +50,7 @@ export type RequestBody = {
   readonly whole: (bytesMax: number) => Promise<Uint8Array | undefined>;
   /** The same without waiting, where it has come already. */
   readonly atHand?: AtHand;
-  /** What goes on to the target: the bytes that came. Called at most once. */
+  /** What goes on to the target: the bytes that came. Called at most once, but for a body at hand. */
   readonly forward: () => Body | Promise<Body>;
 };
 

@@ -40,8 +40,6 @@ export type Limit = {
 
 /** What was taken from limits, to be corrected or given back. */
 export type Reservation = {
-  /** Of the store that made it. */
-  readonly id: string;
   readonly limits: readonly Limit[];
   /** Estimated input tokens. */
   readonly tokens: number;

@@ -1,5 +1,10 @@
+import { remembered } from "./remembered.ts";
+
 /** Longer names are cut: they stand in headers, metrics and memory. */
 const NAME_CHARACTERS_MAX = 128;
+
+/** The name of a model, which comes with every request. */
+export const namedModel = remembered((text) => named(text));
 
 /** A name from the wire as it can stand in a header field (RFC 9110 section 5.5) or a label. */
 export function named(text: string, encoding: "latin1" | "utf8" = "utf8"): string {

@@ -42,12 +42,11 @@ export const chat: Dialect = {
 };
 
 function readFacts(path: string, json: unknown): RequestFacts {
-  const inPath = decodeSegment(/\/(?:serving-endpoints|deployments)\/([^/]+)\/(?:invocations|chat\/completions)/.exec(path)?.[1]);
-  if (!isObject(json)) return factsFromPath(inPath, false, false);
+  if (!isObject(json)) return factsFromPath(modelInPath(path), false, false);
   const messages = objectsOf(json.messages);
   const lastRole = messages.at(-1)?.role;
   return {
-    model: textOf(json.model) ?? inPath,
+    model: textOf(json.model) ?? modelInPath(path),
     stream: json.stream === true,
     session: openaiSession(json),
     user: openaiUser(json),
@@ -60,7 +59,12 @@ function readFacts(path: string, json: unknown): RequestFacts {
   };
 }
 
+function modelInPath(path: string): string | undefined {
+  return decodeSegment(/\/(?:serving-endpoints|deployments)\/([^/]+)\/(?:invocations|chat\/completions)/.exec(path)?.[1]);
+}
+
 function toolNames(json: JsonObject): readonly string[] {
+  if (json.tools === undefined && json.functions === undefined) return [];
   const tools = objectsOf(json.tools).map((tool) => (isObject(tool.function) ? tool.function : tool.custom));
   return textsOf([...tools, ...objectsOf(json.functions)].map((tool) => (isObject(tool) ? tool.name : undefined)));
 }

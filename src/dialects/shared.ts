@@ -11,8 +11,10 @@ export function isObject(value: unknown): value is JsonObject {
 
 /** The objects of a list; nothing where it is no list. */
 export function objectsOf(value: unknown): readonly JsonObject[] {
-  return Array.isArray(value) ? value.filter(isObject) : [];
+  return Array.isArray(value) && value.length > 0 ? value.filter(isObject) : NONE;
 }
+
+const NONE: readonly never[] = [];
 
 /** A text that is not empty. */
 export function textOf(value: unknown): string | undefined {
@@ -20,7 +22,7 @@ export function textOf(value: unknown): string | undefined {
 }
 
 export function textsOf(values: readonly unknown[]): readonly string[] {
-  return values.flatMap((value) => textOf(value) ?? []);
+  return values.length === 0 ? NONE : values.flatMap((value) => textOf(value) ?? []);
 }
 
 export function countOf(value: unknown): number | undefined {
@@ -132,7 +134,8 @@ const DEPTH_MAX = 64;
 
 /** The size of all text below these values, and what it comes to at four characters a token. */
 export function inputSize(...values: readonly unknown[]): Pick<RequestFacts, "inputCharacters" | "inputTokens"> {
-  const inputCharacters = values.reduce<number>((sum, value) => sum + characters(value, 0), 0);
+  let inputCharacters = 0;
+  for (const value of values) inputCharacters += characters(value, 0);
   return { inputCharacters, inputTokens: Math.ceil(inputCharacters / CHARACTERS_PER_TOKEN) };
 }
 

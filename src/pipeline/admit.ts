@@ -4,14 +4,14 @@ import type { HeaderList } from "../core/headers.ts";
 import type { Ports } from "../core/ports.ts";
 import type { ErrorFacts } from "../core/provider.ts";
 import { randomStream } from "../core/random.ts";
-import type { BreakerVerdict, LimitRefusal, LimitVerdict } from "../core/state-store.ts";
+import type { BreakerVerdict, Caller, LimitRefusal, LimitVerdict } from "../core/state-store.ts";
 import { named } from "../core/visible-name.ts";
 import { entryFor } from "../faults/helpers/http-error.ts";
 import { PROVIDERS } from "../providers/index.ts";
 import { callerOf } from "./helpers/caller.ts";
 import { dated } from "./helpers/dated.ts";
 import { errorContext } from "./helpers/error-context.ts";
-import { type Governed, governedBy } from "./helpers/governed.ts";
+import { Governed } from "./helpers/governed.ts";
 
 export type Admitted = {
   readonly governed: Governed;
@@ -38,16 +38,38 @@ export function admit(
   const tokens = limits.length === 0 ? 0 : gateway.estimate({ provider, characters: facts.inputCharacters, bodyBytes });
   const reserving = limits.length === 0 ? undefined : gateway.store.reserve(limits, tokens);
   const admitting = gateway.breaker === undefined ? undefined : gateway.store.admit({ provider, model });
-  const done = (verdict: LimitVerdict | undefined, circuit: BreakerVerdict | undefined): Admitted => {
-    const reservation = verdict?.kind === "reserved" ? verdict.reservation : undefined;
-    const governed = governedBy(gateway, { caller, stream: facts.stream, reservation, ticket: circuit?.ticket });
-    if (verdict?.kind !== "refused") return { governed, refusal: undefined, circuit };
-    governed.observed.refusedBy = verdict.limit;
-    return { governed, refusal: limitRefusal(exchange, facts, verdict, ports), circuit: undefined };
-  };
   // A state in memory answers at once.
-  if (!(reserving instanceof Promise) && !(admitting instanceof Promise)) return done(reserving, admitting);
-  return Promise.all([reserving, admitting]).then(([verdict, circuit]) => done(verdict, circuit));
+  if (!(reserving instanceof Promise) && !(admitting instanceof Promise))
+    return admitted(exchange, facts, caller, reserving, admitting, gateway, ports);
+  return admittedLater(exchange, facts, caller, Promise.all([reserving, admitting]), gateway, ports);
+}
+
+async function admittedLater(
+  exchange: Identified,
+  facts: RequestFacts,
+  caller: Caller,
+  asking: Promise<[LimitVerdict | undefined, BreakerVerdict | undefined]>,
+  gateway: Gateway,
+  ports: Ports,
+): Promise<Admitted> {
+  const [verdict, circuit] = await asking;
+  return admitted(exchange, facts, caller, verdict, circuit, gateway, ports);
+}
+
+function admitted(
+  exchange: Identified,
+  facts: RequestFacts,
+  caller: Caller,
+  verdict: LimitVerdict | undefined,
+  circuit: BreakerVerdict | undefined,
+  gateway: Gateway,
+  ports: Ports,
+): Admitted {
+  const reservation = verdict?.kind === "reserved" ? verdict.reservation : undefined;
+  const governed = new Governed(gateway, caller, facts.stream, reservation, circuit?.ticket);
+  if (verdict?.kind !== "refused") return { governed, refusal: undefined, circuit };
+  governed.observed.refusedBy = verdict.limit;
+  return { governed, refusal: limitRefusal(exchange, facts, verdict, ports), circuit: undefined };
 }
 
 /** The provider's own rate limit, so that its SDKs know it, with true numbers. */

@@ -1,12 +1,13 @@
 import type { Dialect } from "../core/dialect.ts";
-import { BodyCut, type Identified, type OpenResponse } from "../core/exchange.ts";
+import { type AtHand, BodyCut, type Identified, type OpenResponse } from "../core/exchange.ts";
 import type { Failure, FailureClass } from "../core/failure.ts";
 import type { Frame } from "../core/frame.ts";
 import { type HeaderList, headerValue, withoutHeaders } from "../core/headers.ts";
 import { FRAME_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
+import { WholeBody } from "../core/whole-body.ts";
 import { DIALECTS, toldAtEnd } from "../dialects/index.ts";
-import { parseObject } from "../dialects/shared.ts";
+import { type JsonObject, parseObject } from "../dialects/shared.ts";
 import { answeredModel, mayHoldUsage, usageOfUnknown } from "../dialects/usage.ts";
 import { failureInAnswer, failureOfAnswer } from "../policy/classify.ts";
 import { WHOLE } from "../stream/whole.ts";
@@ -44,7 +45,9 @@ export function inspect(
   const { status, headers, body } = response;
   if (status >= 400) return failed(response, exchange, ports);
   if (body === null || response.tunnel !== undefined) return succeeded(response, governed);
-  const framing = streamFraming(response, exchange);
+  const type = headerValue(headers, "content-type") ?? "";
+  // Most whole answers. Gemini has streams of this type too.
+  const framing = type === "application/json" && exchange.dialect !== "gemini" ? undefined : streamFraming(response, exchange);
   if (framing !== undefined && framing !== WHOLE && exchange.dialect !== undefined) {
     const watch = watchOf(headers, DIALECTS[exchange.dialect], exchange, addedUsage, governed, ports);
     const stream = watchedStream(chunksOf(body), framing, watch, addedUsage);
@@ -53,30 +56,55 @@ export function inspect(
       failure: undefined,
     };
   }
-  if (!/json/i.test(headerValue(headers, "content-type") ?? "")) return succeeded(response, governed);
+  if (type !== "application/json" && !/json/i.test(type)) return succeeded(response, governed);
   const there = body instanceof Uint8Array ? body : body.atHand;
-  if (there === undefined || there.length > FRAME_BYTES_MAX) {
-    return read(response, exchange, FRAME_BYTES_MAX, ports).then((found) => whole(found, exchange, governed, ports));
-  }
+  if (there === undefined || there.length > FRAME_BYTES_MAX) return wholeLater(response, exchange, governed, ports);
   // Most answers come in one piece, which goes on as it came.
-  return whole({ answer: response, text: textIn(there, headers, FRAME_BYTES_MAX, ports) }, exchange, governed, ports);
+  return whole(response, there, true, exchange, governed, ports);
+}
+
+async function wholeLater(response: OpenResponse, exchange: Identified, governed: Governed, ports: Ports): Promise<Inspected> {
+  const { body } = response;
+  const isSelfDelimited = body !== null && !(body instanceof Uint8Array) && body.isSelfDelimited === true;
+  const { answer, there } = await read(response, exchange, FRAME_BYTES_MAX);
+  if (answer === undefined) return unusable(exchange, "upstream_closed_early", CUT, ports);
+  return there === undefined ? succeeded(answer, governed) : whole(answer, there, isSelfDelimited, exchange, governed, ports);
 }
 
 /** A whole answer of JSON. */
-function whole({ answer, text }: Read, exchange: Identified, governed: Governed, ports: Ports): Inspected {
-  if (answer === undefined) return unusable(exchange, "upstream_closed_early", CUT, ports);
+function whole(
+  answer: OpenResponse,
+  there: Uint8Array | AtHand,
+  isSelfDelimited: boolean,
+  exchange: Identified,
+  governed: Governed,
+  ports: Ports,
+): Inspected {
+  const told = isSelfDelimited ? quicklyTold(answer, there, exchange) : undefined;
+  if (told !== undefined) return noted(told, answer, exchange, governed);
+  const text = textIn(there, answer.headers, FRAME_BYTES_MAX, ports);
   if (text === undefined) return succeeded(answer, governed);
   const maySayError = text.includes(ERROR_MEMBER);
   const isObjectOfDialect = exchange.dialect !== undefined && answer.status === 200 && text.trimStart().startsWith("{");
-  const isQuick = isObjectOfDialect && !maySayError && (exchange.dialect === "chat" || exchange.dialect === "messages");
-  const json =
-    (isQuick ? toldAtEnd(text) : undefined) ?? (mayHoldUsage(text) || maySayError || isObjectOfDialect ? parseObject(text) : undefined);
+  const json = isObjectOfDialect || maySayError || mayHoldUsage(text) ? parseObject(text) : undefined;
   // Of a body that ends with its connection nothing else tells that it was cut.
   if (json === undefined) return isObjectOfDialect ? unusable(exchange, "upstream_protocol", BROKEN, ports) : succeeded(answer, governed);
   const failure = maySayError ? failureInAnswer(exchange.provider, answer.headers, text, ports.clock.wallMs()) : undefined;
-  if (failure !== undefined) return { response: answer, failure };
+  return failure === undefined ? noted(json, answer, exchange, governed) : { response: answer, failure };
+}
+
+/** What an answer says of itself, where that can be seen without reading all of it. */
+function quicklyTold({ status, headers }: OpenResponse, there: Uint8Array | AtHand, { dialect }: Identified): JsonObject | undefined {
+  if (status !== 200 || (dialect !== "chat" && dialect !== "messages")) return undefined;
+  if ((headerValue(headers, "content-encoding") ?? "identity") !== "identity") return undefined;
+  return toldAtEnd(
+    there instanceof Uint8Array ? new WholeBody(Buffer.from(there.buffer, there.byteOffset, there.length), 0, there.length) : there,
+  );
+}
+
+function noted(json: JsonObject, answer: OpenResponse, { dialect }: Identified, governed: Governed): Inspected {
   const { observed } = governed;
-  observed.usage = exchange.dialect === undefined ? usageOfUnknown(json, undefined) : DIALECTS[exchange.dialect].usage(json, undefined);
+  observed.usage = dialect === undefined ? usageOfUnknown(json, undefined) : DIALECTS[dialect].usage(json, undefined);
   observed.answeredModel = answeredModel(json);
   return succeeded(answer, governed);
 }
@@ -87,8 +115,8 @@ const BROKEN = "the upstream's answer begins as JSON and is none";
 /** `error`, and Databricks' `error_code`. */
 const ERROR_MEMBER = '"error';
 
-function succeeded(response: OpenResponse, { settle }: Governed): Inspected {
-  settle("success");
+function succeeded(response: OpenResponse, governed: Governed): Inspected {
+  governed.settle("success");
   return { response, failure: undefined };
 }
 
@@ -104,26 +132,24 @@ function unusable({ provider }: Identified, reason: string, message: string, por
 
 async function failed(response: OpenResponse, exchange: Identified, ports: Ports): Promise<Inspected> {
   const { status, headers } = response;
-  const { answer, text } = await read(response, exchange, ERROR_BYTES_MAX, ports);
+  const { answer, there } = await read(response, exchange, ERROR_BYTES_MAX);
+  const text = there === undefined ? undefined : textIn(there, headers, ERROR_BYTES_MAX, ports);
   const failure = failureOfAnswer(exchange.provider, { status, headers, body: text ?? "" }, ports.clock.wallMs());
   return { response: answer ?? { ...response, body: null, headers: withoutHeaders(headers, FRAMING) }, failure };
 }
 
 const FRAMING: ReadonlySet<string> = new Set(["content-length", "content-encoding"]);
 
-/** The answer, of which as much has been read as there is; `text` where that is all of it. No answer where it was cut. */
-type Read = { readonly answer: OpenResponse | undefined; readonly text: string | undefined };
+/** The answer, of which as much has been read as there is; `there` where that is all of it. No answer where it was cut. */
+type Read = { readonly answer: OpenResponse | undefined; readonly there: Uint8Array | AtHand | undefined };
 
-async function read(response: OpenResponse, { clientGone }: Identified, bytesMax: number, ports: Ports): Promise<Read> {
+async function read(response: OpenResponse, { clientGone }: Identified, bytesMax: number): Promise<Read> {
   try {
     const found = await peeked(response.body, bytesMax, clientGone);
-    if (found.kind === "larger") return { answer: { ...response, body: found.body }, text: undefined };
-    return {
-      answer: { ...response, body: response.body === null ? null : found.bytes },
-      text: textIn(found.bytes, response.headers, bytesMax, ports),
-    };
+    if (found.kind === "larger") return { answer: { ...response, body: found.body }, there: undefined };
+    return { answer: { ...response, body: response.body === null ? null : found.bytes }, there: found.bytes };
   } catch (error) {
-    if (error instanceof BodyCut) return { answer: undefined, text: undefined };
+    if (error instanceof BodyCut) return { answer: undefined, there: undefined };
     throw error;
   }
 }
@@ -137,7 +163,7 @@ function watchOf(
   governed: Governed,
   ports: Ports,
 ): StreamWatch {
-  const { observed, settle } = governed;
+  const { observed } = governed;
   const withoutUsage = addedUsage ? dialect.withoutUsage() : undefined;
   let hasContent = false;
   let isComplete = false;
@@ -147,7 +173,7 @@ function watchOf(
     if (failure !== undefined) return;
     failure = found;
     observed.failure = found;
-    settle(outcomeOf(found));
+    governed.settle(outcomeOf(found));
   };
   const readJson = (data: string) => {
     const json = parseObject(data);
@@ -161,7 +187,7 @@ function watchOf(
       hasContent = true;
       observed.firstTokenMs = ports.clock.monotonicMs() - exchange.receivedMonotonicMs;
       if (observed.answeredModel === undefined) readJson(data);
-      settle("success");
+      governed.settle("success");
     }
     if (mayHoldUsage(data)) readJson(data);
     // A finish is a complete answer, also where the terminator never comes.
@@ -175,7 +201,7 @@ function watchOf(
   const onEnd = (how: "ended" | "cut" | "left") => {
     if (how === "left") return;
     if (!isComplete) fail("degraded");
-    else if (!hasContent) settle("success");
+    else if (!hasContent) governed.settle("success");
   };
   return { onFrame, onEnd };
 }

@@ -47,7 +47,7 @@ type Outcome = Exclude<AskedOnce, { forward: unknown }> | { readonly response: O
  */
 export async function persist(doing: Persisting, ports: Ports): Promise<Outcome> {
   const { exchange, governed, circuit } = doing;
-  const { gateway, observed, settle } = governed;
+  const { gateway, observed } = governed;
   const { breaker } = gateway;
   const isEnforced = breaker?.mode === "enforce";
   if (circuit?.kind === "refused" && breaker !== undefined && isEnforced) {
@@ -73,7 +73,7 @@ export async function persist(doing: Persisting, ports: Ports): Promise<Outcome>
     if (failure === undefined) {
       // Our own configuration, or the client's patience: neither says anything of the target.
       if (error === undefined) contribute(healed, exchange, governed, ports);
-      else settle("neutral");
+      else governed.settle("neutral");
       return { response, error };
     }
     observed.failure = failure.class;
@@ -101,7 +101,7 @@ export async function persist(doing: Persisting, ports: Ports): Promise<Outcome>
       if (exchange.clientGone.aborted) return "client_gone";
       continue;
     }
-    settle(outcomeOf(failure.class));
+    governed.settle(outcomeOf(failure.class));
     if (failure.class !== "degraded" || !isEnforced || breaker === undefined) return { response, error };
     discard(response);
     return degraded(exchange, breaker.degradedSignal, failure.retryAfterMs ?? gateway.retry.transientDelayMs, ports);
@@ -114,11 +114,12 @@ function meaningOf({ response, error, forward }: Exclude<AskedOnce, string>, ins
 }
 
 /** Failures that a retry healed are told, or count too, where the settings say so. A stream's success is told when its output begins. */
-function contribute(healed: number, { id, provider }: Identified, { gateway, observed, settle }: Governed, ports: Ports): void {
+function contribute(healed: number, { id, provider }: Identified, governed: Governed, ports: Ports): void {
+  const { gateway, observed } = governed;
   const contribution = gateway.breaker?.retryContribution ?? "off";
   if (healed === 0 || contribution === "off") return;
   const counted = contribution === "on";
-  if (counted) for (let each = 0; each < healed; each++) settle("failure");
+  if (counted) for (let each = 0; each < healed; each++) governed.settle("failure");
   const time = timestamp(ports.clock.wallMs());
   ports.record({ type: "healed", time, exchange: id, provider, model: observed.caller.model ?? null, failures: healed, counted });
 }

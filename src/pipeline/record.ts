@@ -13,8 +13,8 @@ export type Notes = {
   readonly skipped: () => readonly Skipped[];
   /** Why the answer is our own. */
   readonly error: string | undefined;
-  /** Of what goes through the gateway: ends it, once, with the status that the client got. */
-  readonly end?: (status: number | null) => GatewayFacts;
+  /** Of what goes through the gateway: `end` ends it, once, with the status that the client got. */
+  readonly governed?: { readonly end: (status: number | null) => GatewayFacts };
   /** The answer is a page of our own. */
   readonly isPage?: true;
 };
@@ -99,7 +99,7 @@ function recordEnd(exchange: Identified, status: number | null, done: DoneWord, 
     skipped: notes.skipped(),
     error: notes.error ?? null,
     durationMs: Math.round(ports.clock.monotonicMs() - exchange.receivedMonotonicMs),
-    ...(notes.end === undefined ? undefined : { gateway: notes.end(status) }),
+    gateway: notes.governed?.end(status),
   });
 }
 

@@ -61,7 +61,7 @@ function answered(received: Identified, ports: Ports): Promise<Delivery> {
 
 async function ungoverned(received: Identified, ports: Ports): Promise<Delivery> {
   // What clients say to a gateway is for no target, whatever it is asked for.
-  const exchange = ports.gateway === undefined ? received : ownFieldsOf(received).exchange;
+  const exchange = (ports.gateway === undefined ? undefined : ownFieldsOf(received)?.exchange) ?? received;
   try {
     if (asksForWebSocket(received) && !(exchange.canUpgrade && ports.targets[exchange.provider].kind === "url")) {
       const message = exchange.canUpgrade

@@ -122,7 +122,9 @@ export function put(counter: Counter, amount: number, atMs: number): void {
 /** Changes what was put at `atMs` while it still counts; an entry never falls below zero. */
 export function correct(counter: Counter, difference: number, atMs: number, nowMs: number): void {
   advance(counter, nowMs);
-  const entry = counter.entries.find(({ lastMs }) => lastMs >= atMs);
+  let index = 0;
+  while (index < counter.entries.length && (counter.entries[index]?.lastMs ?? atMs) < atMs) index++;
+  const entry = counter.entries[index];
   // What was brought in by another store can stand in the entry after it; but that of something that counts no longer is gone.
   if (entry === undefined || (entry.firstMs > atMs && nowMs - atMs >= counter.windowMs)) return;
   const change = Math.max(difference, -entry.amount);

@@ -123,7 +123,7 @@ export async function startDaemon(
   let current = settings;
   let targets = firstTargets;
   let pipeline = pipelineOf(current, targets, engine.forward);
-  await runtime?.ready;
+  await runtime?.ready();
 
   const reconfigure: Daemon["reconfigure"] = (next) => {
     const nextTargets = targetsOf(next, environment, warn);
@@ -154,7 +154,7 @@ export async function startDaemon(
     },
   });
   if (isInputError(listening)) {
-    runtime?.close();
+    await runtime?.close();
     return listening;
   }
 
@@ -165,7 +165,7 @@ export async function startDaemon(
     const late = new AbortController();
     await Promise.race([listening.stop(false), REAL_CLOCK.sleep(DRAIN_MS_MAX, late.signal).then(() => listening.stop(true))]);
     late.abort();
-    runtime?.close();
+    await runtime?.close();
   };
   const { host, port, addresses, providerPorts } = listening;
   return {

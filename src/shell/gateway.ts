@@ -42,12 +42,13 @@ export function featuresOf(settings: Settings): Features {
 
 /** What of the gateway outlives a reload: the state of limits and circuits, the ledger, the metrics. */
 export type GatewayRuntime = {
-  /** Resolves when prices are known. */
-  readonly ready: Promise<void>;
+  /** Resolves when prices are known, and whether the ledger can be written. */
+  readonly ready: () => Promise<void>;
   readonly store: StateStore;
   readonly gatewayOf: (settings: Settings, targets: Targets) => Gateway | undefined;
   readonly note: (event: FaultproxyEvent) => void;
-  readonly close: () => void;
+  /** Resolves when the ledger has everything. */
+  readonly close: () => Promise<void>;
 };
 
 type RuntimeOptions = {
@@ -93,7 +94,7 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
     prices = await createPrices(wanted);
   };
   let records: Records | undefined;
-  const ready = hasCost ? loadPrices(settings.prices) : Promise.resolve();
+  const pricesReady = hasCost ? loadPrices(settings.prices) : Promise.resolve();
 
   const gatewayOf = (now: Settings, targets: Targets): Gateway | undefined => {
     current = now;
@@ -134,7 +135,8 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
       cors: features.hasCors ? { origins: new Set(now.corsOrigins.map((origin) => origin.toLowerCase())) } : undefined,
       includeUsage: now.includeUsage && (features.hasCost || now.gateway || hasTokenLimits(now)),
       hashOf: keyHash,
-      costOf: (of) => prices.costUsd({ ...of, base: baseOf(targets, of.provider), wallMs: clock.wallMs() }),
+      costOf: ({ provider, model, answeredModel, usage }) =>
+        prices.costUsd({ provider, model, answeredModel, usage, base: baseOf(targets, provider), wallMs: clock.wallMs() }),
       health: async () => healthOf(targets, await store.breakers(), mode, store.health(), ledger(), reached),
       metrics: async () =>
         // Without the one that asks.
@@ -143,7 +145,9 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
   };
 
   return {
-    ready,
+    async ready() {
+      await Promise.all([pricesReady, records?.ready]);
+    },
     store,
     gatewayOf,
     note(event) {
@@ -152,9 +156,9 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
       if (event.gateway.reached !== null) reached.set(event.provider, event.gateway.reached);
       if (hasCost) records?.add(event);
     },
-    close() {
+    async close() {
       store.close();
-      records?.close();
+      await records?.close();
     },
   };
 }

@@ -1,6 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { toldAtEnd } from "../../src/dialects/index.ts";
+import { WholeBody } from "../../src/core/whole-body.ts";
+import { toldAtEnd as toldInBody } from "../../src/dialects/index.ts";
+
+/** In a block that other bytes stand in too. */
+function toldAtEnd(text: string) {
+  const [before, behind] = ['"usage"', '"usage":{}}"error"'];
+  const block = Buffer.from(`${before}${text}${behind}`);
+  return toldInBody(new WholeBody(block, before.length, block.length - behind.length));
+}
 
 const CHAT = {
   id: "chatcmpl-1",
@@ -20,6 +28,7 @@ describe("usage at the end of a whole answer", () => {
   test.each([
     ["of Chat Completions", CHAT],
     ["of Messages, whose calls have keys of the same names", MESSAGES],
+    ["before members with members", { ...CHAT, metadata: { a: { b: 1 } } }],
     ["before members without members", { ...CHAT, service_tier: "default", system_fingerprint: null, n: 1.5 }],
   ])("%s is found, however it is spaced", (_, answer) => {
     for (const text of [JSON.stringify(answer), JSON.stringify(answer, null, 2), `${JSON.stringify(answer)}\n`]) {
@@ -31,10 +40,15 @@ describe("usage at the end of a whole answer", () => {
   test.each([
     ["no usage", { model, ...rest }],
     ["a usage that is none", { ...CHAT, usage: null }],
-    ["usage before the output", { model, usage, ...rest }],
     ["the model behind the output", { ...rest, model, usage }],
     ["no model", { ...rest, usage }],
-    ["a member with members behind the usage", { ...CHAT, metadata: { a: 1 } }],
+    ["an empty model", { ...CHAT, model: "" }],
+    ["a model that is no text", { ...CHAT, model: 5 }],
+    ["a model with escapes", { ...CHAT, model: 'a"b' }],
+    ["a model beyond ASCII", { ...CHAT, model: "模型" }],
+    ["a member with escapes before the model", { ...CHAT, id: "a\\b" }],
+    ["the model behind a member with members", { metadata: {}, ...CHAT }],
+    ["an error", { ...CHAT, error: null }],
     ["usage of a member alone", { model, ...rest, metadata: { usage } }],
     ["a longer end than any", { ...CHAT, note: "x".repeat(5_000) }],
   ])("an answer with %s has to be read", (_, answer) => {

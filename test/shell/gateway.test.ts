@@ -35,7 +35,7 @@ function runtimeOf(changes: Partial<Settings>) {
 async function gatewayOf(changes: Partial<Settings>): Promise<Gateway> {
   const { runtime, first } = runtimeOf(changes);
   const gateway = runtime.gatewayOf(first, TARGETS);
-  await runtime.ready;
+  await runtime.ready();
   if (gateway === undefined) throw new Error("it is off");
   return gateway;
 }

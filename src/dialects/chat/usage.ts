@@ -14,14 +14,18 @@ export function promptUsage(usage: JsonObject): Usage | undefined {
   if (prompt === undefined || completion === undefined) return undefined;
   const promptDetails = detailsOf(usage.prompt_tokens_details);
   const completionDetails = detailsOf(usage.completion_tokens_details);
-  const { input, cacheRead, cacheWrite } = inputOf(usage, prompt, promptDetails);
-  const { output, reasoning } = outputOf(usage, input, completion, completionDetails);
+  const cacheRead = cacheReadOf(usage, promptDetails);
+  const cacheWrite = cacheWriteOf(usage, promptDetails);
+  // Databricks counts beside the prompt what does not fit into it.
+  const isBeside = promptDetails.cached_tokens === undefined && cacheRead + cacheWrite > prompt;
+  const input = isBeside ? prompt + cacheRead + cacheWrite : prompt;
+  const beside = besideCompletion(usage, input, completion, completionDetails);
   return usageFrom({
     input,
     cacheRead,
     cacheWrite,
-    output,
-    reasoning,
+    output: completion + beside,
+    reasoning: Math.max(tokensOf(completionDetails.reasoning_tokens) ?? 0, beside),
     inputAudio: tokensOf(promptDetails.audio_tokens),
     inputImage: tokensOf(promptDetails.image_tokens),
     outputAudio: tokensOf(completionDetails.audio_tokens),
@@ -29,8 +33,10 @@ export function promptUsage(usage: JsonObject): Usage | undefined {
   });
 }
 
+const NO_DETAILS: JsonObject = {};
+
 function detailsOf(value: unknown): JsonObject {
-  return isObject(value) ? value : {};
+  return isObject(value) ? value : NO_DETAILS;
 }
 
 /** Some who follow DeepSeek give the prompt in two parts alone. */
@@ -45,18 +51,17 @@ function promptOf(usage: JsonObject): number | undefined {
  * has Anthropic's names for it beside a prompt that includes it (databricks/databricks-ai-bridge#446); where it is more than
  * the whole prompt, it was counted as Anthropic does, beside it.
  */
-function inputOf(usage: JsonObject, prompt: number, details: JsonObject) {
-  const cacheRead =
-    tokensOf(details.cached_tokens) ?? tokensOf(usage.prompt_cache_hit_tokens) ?? tokensOf(usage.cache_read_input_tokens) ?? 0;
-  const cacheWrite = tokensOf(details.cache_write_tokens) ?? tokensOf(usage.cache_creation_input_tokens) ?? 0;
-  const isBeside = details.cached_tokens === undefined && cacheRead + cacheWrite > prompt;
-  return { input: isBeside ? prompt + cacheRead + cacheWrite : prompt, cacheRead, cacheWrite };
+function cacheReadOf(usage: JsonObject, details: JsonObject): number {
+  return tokensOf(details.cached_tokens) ?? tokensOf(usage.prompt_cache_hit_tokens) ?? tokensOf(usage.cache_read_input_tokens) ?? 0;
+}
+
+function cacheWriteOf(usage: JsonObject, details: JsonObject): number {
+  return tokensOf(details.cache_write_tokens) ?? tokensOf(usage.cache_creation_input_tokens) ?? 0;
 }
 
 /** xAI leaves reasoning out of the completion, and Google's OpenAI form does not name it at all: the total then holds more than both. */
-function outputOf(usage: JsonObject, input: number, completion: number, details: JsonObject) {
+function besideCompletion(usage: JsonObject, input: number, completion: number, details: JsonObject): number {
   const told = tokensOf(details.reasoning_tokens) ?? 0;
   const beyond = Math.max(0, (tokensOf(usage.total_tokens) ?? 0) - input - completion);
-  const beside = beyond === 0 && told > completion ? told : beyond;
-  return { output: completion + beside, reasoning: Math.max(told, beside) };
+  return beyond === 0 && told > completion ? told : beyond;
 }

@@ -1,5 +1,6 @@
 import type { Delivery, DeliveryEnd, Interim, OpenResponse, Received, RequestBody } from "../../core/exchange.ts";
 import { endToEndHeaders } from "../../core/headers.ts";
+import { WholeBody } from "../../core/whole-body.ts";
 import type { ListenOptions } from "../engine.ts";
 import { Behind } from "./behind.ts";
 import { overdue, type Phase } from "./deadlines.ts";
@@ -18,7 +19,6 @@ import { responseForm } from "./response-form.ts";
 import { type Behaviour, cancelBody, ResponseSender } from "./response-sender.ts";
 import { closeSocket, resetSocket, type Socket, type SocketEvents } from "./socket.ts";
 import { isTunnel, type Tunnel } from "./tunnel.ts";
-import { WholeBody } from "./whole-body.ts";
 import { wirePieces } from "./wire-pieces.ts";
 
 type RequestHead = MessageHead<RequestLine>;

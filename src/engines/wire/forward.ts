@@ -1,4 +1,5 @@
 import type { ForwardFailure, ForwardRequest, OpenResponse, TlsIdentity } from "../../core/exchange.ts";
+import { WholeBody } from "../../core/whole-body.ts";
 import { type ConnectOptions, connect, refused } from "./connect.ts";
 import { fieldLine, receivedLine, requestLine } from "./http1/writer.ts";
 import { IncomingBody } from "./incoming-body.ts";
@@ -6,7 +7,6 @@ import { type Origin, originOf } from "./origin.ts";
 import { Pool } from "./pool.ts";
 import type { BodyCoding } from "./send-body.ts";
 import { type Answer, type Sendable, UpstreamConnection, type UpstreamTimeouts } from "./upstream-connection.ts";
-import { WholeBody } from "./whole-body.ts";
 
 export type ForwardOptions = ConnectOptions &
   UpstreamTimeouts & {

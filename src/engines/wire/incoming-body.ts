@@ -48,6 +48,10 @@ export class IncomingBody implements Chunks {
     this.#bytesMax = bytesMax;
   }
 
+  get isSelfDelimited(): boolean {
+    return this.framing.kind !== "close";
+  }
+
   /** Does the sender wait for `100 Continue` (RFC 9110 section 10.1.1)? */
   get isHeldBack(): boolean {
     return this.#source.isHeldBack();

@@ -1,6 +1,6 @@
+import { WholeBody } from "../../core/whole-body.ts";
 import { BUFFER_BYTES_HIGH } from "./limits.ts";
 import type { Socket } from "./socket.ts";
-import { WholeBody } from "./whole-body.ts";
 
 /** Where heads are put together: what is written is the system's when `write` returns, and an allocation costs more than copying. */
 const SCRATCH = Buffer.allocUnsafe(80 * 1024);

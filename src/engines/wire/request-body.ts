@@ -1,6 +1,6 @@
 import type { AtHand, RequestBody } from "../../core/exchange.ts";
+import type { WholeBody } from "../../core/whole-body.ts";
 import type { IncomingBody } from "./incoming-body.ts";
-import type { WholeBody } from "./whole-body.ts";
 
 const NOTHING = new Uint8Array();
 

@@ -1,8 +1,8 @@
 import type { BodyCut, DeliveryEnd, OpenResponse, WireScript } from "../../core/exchange.ts";
+import { WholeBody } from "../../core/whole-body.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { ResponseForm } from "./response-form.ts";
 import { sendBody } from "./send-body.ts";
-import { WholeBody } from "./whole-body.ts";
 
 /** A response on its way, and who is told how it ended. */
 type Sending = { readonly body: OpenResponse["body"]; readonly done: (how: DeliveryEnd) => void };

@@ -1,6 +1,7 @@
 import { BodyTooLarge } from "../../core/body-too-large.ts";
 import type { BodyCut, ForwardFailure, ForwardRequest, OpenResponse } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
+import { WholeBody } from "../../core/whole-body.ts";
 import { fieldValues, hasOption } from "./http1/fields.ts";
 import { type MessageEvent, type MessageHead, type StatusLine, WholeData } from "./http1/message.ts";
 import { responseReader } from "./http1/reader.ts";
@@ -12,7 +13,6 @@ import { type BodyCoding, sendBody } from "./send-body.ts";
 import { closeSocket, resetSocket, type Socket, type SocketError, type SocketEvents } from "./socket.ts";
 import { tlsDetail } from "./tls.ts";
 import { Tunnel } from "./tunnel.ts";
-import { WholeBody } from "./whole-body.ts";
 
 type ResponseHead = MessageHead<StatusLine>;
 

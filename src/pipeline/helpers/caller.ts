@@ -4,8 +4,9 @@ import type { Gateway } from "../../core/gateway.ts";
 import { type HeaderList, headerValue } from "../../core/headers.ts";
 import { percentDecoded } from "../../core/percent-decoded.ts";
 import type { ProviderName } from "../../core/provider.ts";
+import { remembered } from "../../core/remembered.ts";
 import type { Caller } from "../../core/state-store.ts";
-import { named } from "../../core/visible-name.ts";
+import { named, namedModel } from "../../core/visible-name.ts";
 
 /** Whose request it is. `hasKeys`: clients show a key of the proxy's own, which has been looked at. */
 export function callerOf(exchange: Identified, facts: RequestFacts, hasKeys: boolean, gateway: Gateway): Caller {
@@ -13,7 +14,7 @@ export function callerOf(exchange: Identified, facts: RequestFacts, hasKeys: boo
   const secret = own ?? providerKeyOf(exchange);
   return {
     provider: exchange.provider,
-    model: facts.model === undefined ? undefined : named(facts.model),
+    model: facts.model === undefined ? undefined : namedModel(facts.model),
     key: secret === undefined ? undefined : gateway.hashOf(secret),
     user: userOf(exchange, facts, gateway),
   };
@@ -48,9 +49,11 @@ const PLACES: Partial<Readonly<Record<ProviderName, readonly string[]>>> = {
 };
 
 /** A scheme without anything behind it is no key. */
+const withoutScheme = remembered((value) => value.replace(/^bearer(?:\s+|$)/i, ""));
+
 function keyInField(headers: HeaderList, name: string): string | undefined {
   const value = headerValue(headers, name);
-  return name === "authorization" ? value?.replace(/^bearer(?:\s+|$)/i, "") : value;
+  return name === "authorization" && value !== undefined ? withoutScheme(value) : value;
 }
 
 function keyInQuery(query: string): string | undefined {

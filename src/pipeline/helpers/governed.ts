@@ -4,57 +4,50 @@ import type { Gateway, Observed } from "../../core/gateway.ts";
 import type { BreakerOutcome, BreakerTicket, Caller, Reservation } from "../../core/state-store.ts";
 
 /** An inference request on its way through the gateway: what it holds of limits and circuit, and what is seen of it. */
-export type Governed = {
+export class Governed {
   readonly gateway: Gateway;
   readonly observed: Observed;
   /** The one request that may try a target whose circuit is open. */
   readonly isProbe: boolean;
+  readonly #reservation: Reservation | undefined;
+  #ticket: BreakerTicket | undefined;
+  #isSettled = false;
+
+  constructor(gateway: Gateway, caller: Caller, stream: boolean, reservation: Reservation | undefined, ticket: BreakerTicket | undefined) {
+    this.gateway = gateway;
+    this.observed = {
+      caller,
+      stream,
+      attempts: 0,
+      failure: undefined,
+      usage: undefined,
+      answeredModel: undefined,
+      refusedBy: undefined,
+      wasReached: undefined,
+      firstTokenMs: undefined,
+    };
+    this.isProbe = ticket?.isProbe === true;
+    this.#reservation = reservation;
+    this.#ticket = ticket;
+  }
+
   /** Tells the circuit how the target did. */
-  readonly settle: (outcome: BreakerOutcome) => void;
+  settle(outcome: BreakerOutcome): void {
+    if (this.#ticket === undefined) return;
+    this.#isSettled = true;
+    this.#ticket = this.gateway.store.settle(this.#ticket, outcome);
+  }
+
   /** The end, once: what is held is settled or given back. `status`: what the client got. */
-  readonly end: (status: number | null) => GatewayFacts;
-};
-
-type Held = {
-  readonly caller: Caller;
-  readonly stream: boolean;
-  readonly reservation: Reservation | undefined;
-  readonly ticket: BreakerTicket | undefined;
-};
-
-export function governedBy(gateway: Gateway, { caller, stream, reservation, ticket }: Held): Governed {
-  const observed: Observed = {
-    caller,
-    stream,
-    attempts: 0,
-    failure: undefined,
-    usage: undefined,
-    answeredModel: undefined,
-    refusedBy: undefined,
-    wasReached: undefined,
-    firstTokenMs: undefined,
-  };
-  let held = ticket;
-  let isSettled = false;
-  return {
-    gateway,
-    observed,
-    isProbe: ticket?.isProbe === true,
-    settle(outcome) {
-      if (held === undefined) return;
-      isSettled = true;
-      held = gateway.store.settle(held, outcome);
-    },
-    end(status) {
-      if (held !== undefined && !isSettled) gateway.store.settle(held, "neutral");
-      const { usage } = observed;
-      if (reservation !== undefined) {
-        if (usage !== undefined) gateway.store.reconcile(reservation, usage.inputTokens);
-        else if (isFailed(status, observed.attempts)) gateway.store.giveBack(reservation);
-      }
-      return gatewayFacts(observed, gateway);
-    },
-  };
+  end(status: number | null): GatewayFacts {
+    const { gateway, observed } = this;
+    if (this.#ticket !== undefined && !this.#isSettled) gateway.store.settle(this.#ticket, "neutral");
+    if (this.#reservation !== undefined) {
+      if (observed.usage !== undefined) gateway.store.reconcile(this.#reservation, observed.usage.inputTokens);
+      else if (isFailed(status, observed.attempts)) gateway.store.giveBack(this.#reservation);
+    }
+    return gatewayFacts(observed, gateway);
+  }
 }
 
 /** The target failed, or was never asked. A client that left may still have been served. */

@@ -14,13 +14,13 @@ export type OwnFields = {
   readonly testMode: string | undefined;
 };
 
-export function ownFieldsOf(exchange: Identified): OwnFields {
+/** Undefined where it says nothing to a gateway, as most requests. */
+export function ownFieldsOf(exchange: Identified): OwnFields | undefined {
   const { headers, query } = exchange;
   const timeoutMs = headerValue(headers, "x-llm-proxy-timeout-ms");
   const inHeader = headerValue(headers, "x-llm-proxy-test-mode");
   const inQuery = query.includes(PARAMETER) ? parameterIn(query) : undefined;
-  if (timeoutMs === undefined && inHeader === undefined && inQuery === undefined)
-    return { exchange, budgetMs: undefined, testMode: undefined };
+  if (timeoutMs === undefined && inHeader === undefined && inQuery === undefined) return undefined;
   const rest = inQuery === undefined ? query : inQuery.rest;
   const { upstreamTarget } = exchange;
   const path = upstreamTarget.slice(0, upstreamTarget.length - query.length - (query === "" ? 0 : 1));

@@ -3,6 +3,8 @@ import { chunksOf } from "./bodies.ts";
 
 /** A body that can be sent again: the first time as it came, later as one piece, and framed as it was. */
 export function repeatableBody(body: RequestBody, there: Uint8Array | AtHand): RequestBody {
+  // What is there from the beginning can be sent as often as one likes.
+  if (body.atHand !== undefined) return body;
   let first: Body | Promise<Body> | undefined;
   const bytes = () => (there instanceof Uint8Array ? there : there.bytes());
   return {

@@ -9,8 +9,6 @@ export function streamFraming(response: OpenResponse, exchange: Identified): Fra
   if ((headerValue(response.headers, "content-encoding") ?? "identity") !== "identity") return undefined;
   const framing = DIALECTS[exchange.dialect].framing(exchange.path, exchange.query);
   const type = headerValue(response.headers, "content-type") ?? "";
-  // Most whole answers.
-  if (type === "application/json" && framing.name === "sse") return undefined;
   return mediaType(type) === mediaType(framing.contentType) ? framing : undefined;
 }
 

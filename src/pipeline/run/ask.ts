@@ -91,7 +91,7 @@ async function decideAgain({ exchange, facts, met }: Asking, ports: Ports): Prom
   return planned;
 }
 
-function budgetOf({ untilMonotonicMs }: Pick<GovernedWay, "untilMonotonicMs">, ports: Ports): number | undefined {
+export function budgetOf({ untilMonotonicMs }: Pick<GovernedWay, "untilMonotonicMs">, ports: Ports): number | undefined {
   return untilMonotonicMs === undefined ? undefined : untilMonotonicMs - ports.clock.monotonicMs();
 }
 
@@ -99,13 +99,10 @@ function budgetOf({ untilMonotonicMs }: Pick<GovernedWay, "untilMonotonicMs">, p
 export type First = {
   readonly asked: Exclude<AskedOnce, string>;
   readonly meaning: ReturnType<typeof inspect> | undefined;
-  readonly isGood: boolean;
 };
 
-/** Most targets answer well at once, and nothing else need be done then. What fails goes on from there. */
-export async function firstAnswer(exchange: Identified, facts: Facts, way: GovernedWay, ports: Ports): Promise<First> {
-  const { governed: held } = way;
-  const answer = await attempt(exchange, true, facts, ports, budgetOf(way, ports));
+/** Most targets answer well at once, and nothing else need be done then: it is their response. What fails goes on from there. */
+export function firstOf(answer: Answer, exchange: Identified, { governed: held }: GovernedWay, ports: Ports): OpenResponse | First {
   const outcome = attempted(exchange, answer, ports);
   if (outcome === "client_gone" || exchange.clientGone.aborted) {
     if (outcome !== "client_gone") discard(outcome.response);
@@ -116,8 +113,7 @@ export async function firstAnswer(exchange: Identified, facts: Facts, way: Gover
   held.observed.wasReached = forward === undefined;
   const meaning = outcome.error === undefined ? inspect(outcome.response, exchange, false, held, ports) : undefined;
   const isGood = meaning !== undefined && !(meaning instanceof Promise) && meaning.failure === undefined && meaning.error === undefined;
-  const response = isGood ? meaning.response : outcome.response;
-  return { asked: { response, error: outcome.error, forward }, meaning, isGood };
+  return isGood ? meaning.response : { asked: { response: outcome.response, error: outcome.error, forward }, meaning };
 }
 
 /** Asks the target, which may meet faults of its own: they work on what it sees, and in its dialect. */

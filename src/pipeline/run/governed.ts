@@ -4,6 +4,8 @@ import { REQUEST_INSPECT_BYTES_MAX } from "../../core/limits.ts";
 import type { Ports } from "../../core/ports.ts";
 import { DEGRADED_SIGNAL, degradedAnswer } from "../../policy/degraded-answer.ts";
 import { admit } from "../admit.ts";
+import { attempt } from "../attempt.ts";
+import type { PlannedFault } from "../decide.ts";
 import { dated } from "../helpers/dated.ts";
 import { Facts } from "../helpers/facts.ts";
 import { ownFieldsOf } from "../helpers/own-fields.ts";
@@ -13,7 +15,7 @@ import { TEST_MODES, testModeFault } from "../helpers/test-mode.ts";
 import { withTokens } from "../helpers/told-tokens.ts";
 import { delivered, NOTHING_NOTED, type Notes } from "../record.ts";
 import { adaptationOf } from "../translate.ts";
-import { firstAnswer, type GovernedWay } from "./ask.ts";
+import { budgetOf, firstOf, type GovernedWay } from "./ask.ts";
 import { decideNow, NOTHING_DECIDED, type Planning } from "./decide-now.ts";
 import { mishap, ownErrorDelivery } from "./own-answers.ts";
 import { performed } from "./perform.ts";
@@ -23,28 +25,31 @@ export async function governed(received: Identified, gateway: Gateway, ports: Po
   let notes = NOTHING_NOTED;
   try {
     const own = ownFieldsOf(received);
-    if (own.budgetMs === "nonsense") {
+    if (own?.budgetMs === "nonsense") {
       const message = "x-llm-proxy-timeout-ms must be a whole number of milliseconds above 0";
       return ownErrorDelivery(received, 400, "invalid_timeout", message, notes, ports);
     }
     const there = received.body.atHand ?? (await received.body.whole(REQUEST_INSPECT_BYTES_MAX));
     const { maxTransientRetries, maxRateLimitRetries, bodyBytesMax } = gateway.retry;
     const isRepeatable = maxTransientRetries + maxRateLimitRetries > 0 && there !== undefined && there.length <= bodyBytesMax;
-    const exchange = isRepeatable ? withBody(own.exchange, repeatableBody(own.exchange.body, there)) : own.exchange;
+    const asked = own?.exchange ?? received;
+    const exchange = isRepeatable ? withBody(asked, repeatableBody(asked.body, there)) : asked;
     const known = factsOf(exchange, there, ports);
     const admitting = admit(exchange, known, there?.length ?? exchange.body.lengthBytes ?? REQUEST_INSPECT_BYTES_MAX, gateway, ports);
     const { governed: held, refusal, circuit } = admitting instanceof Promise ? await admitting : admitting;
-    notes = { model: known.model, faults: NOTHING_NOTED.faults, skipped: NOTHING_NOTED.skipped, error: undefined, end: held.end };
+    notes = { model: known.model, faults: NOTHING_NOTED.faults, skipped: NOTHING_NOTED.skipped, error: undefined, governed: held };
     if (refusal !== undefined) return delivered(exchange, refusal, { ...notes, error: "rate_limited" }, ports);
-    const untilMonotonicMs = own.budgetMs === undefined ? undefined : exchange.receivedMonotonicMs + own.budgetMs;
+    const untilMonotonicMs = own?.budgetMs === undefined ? undefined : exchange.receivedMonotonicMs + own.budgetMs;
     const way: GovernedWay = { governed: held, circuit, isRepeatable, untilMonotonicMs };
     const facts = new Facts(exchange, ports, known);
-    const planning = planOf(exchange, facts, way, own.testMode, ports);
+    const planning = planOf(exchange, facts, way, own?.testMode, ports);
     const planned = planning instanceof Promise ? await planning : planning;
     if (planned === "force_degraded") return degradedDelivery(exchange, gateway, notes, ports);
-    const first = isShort(exchange, known, planned, way, ports) ? await firstAnswer(exchange, facts, way, ports) : undefined;
-    if (first?.isGood === true) return delivered(exchange, withTokens(first.asked.response, held.observed), notes, ports);
-    return await performed({ exchange, decided: planned, facts, way, first, end: notes.end }, ports);
+    const first = isShort(exchange, known, planned, way, ports)
+      ? firstOf(await attempt(exchange, true, facts, ports, budgetOf(way, ports)), exchange, way, ports)
+      : undefined;
+    if (first !== undefined && "status" in first) return delivered(exchange, withTokens(first, held.observed), notes, ports);
+    return await performed({ exchange, decided: planned, facts, way, first }, ports);
   } catch (error) {
     return mishap(received, error, notes, ports);
   }
@@ -54,19 +59,29 @@ export async function governed(received: Identified, gateway: Gateway, ports: Po
 function planOf(
   exchange: Identified,
   facts: Facts,
-  { governed: { gateway }, circuit }: GovernedWay,
+  way: GovernedWay,
   asked: string | undefined,
   ports: Ports,
 ): Planning | "force_degraded" | Promise<Planning> {
-  const testMode = gateway.breaker?.testMode === true ? TEST_MODES.find((each) => each === asked) : undefined;
+  const { breaker } = way.governed.gateway;
+  const testMode = breaker?.testMode === true ? TEST_MODES.find((each) => each === asked) : undefined;
   if (testMode === "force_degraded") return testMode;
-  const inTest = testMode === undefined ? undefined : testModeFault(testMode, ports.seed);
-  const withTest = ({ planned, decisions }: Planning) => ({ planned: inTest === undefined ? planned : [inTest, ...planned], decisions });
   const { mode, added } = ports.rules.get();
-  if (mode === undefined && added.length === 0) return withTest(NOTHING_DECIDED);
-  // A target that is not asked can meet no fault.
-  const side = circuit?.kind === "refused" && gateway.breaker?.mode === "enforce" ? "client" : undefined;
-  return decideNow(exchange, facts, ports, side).then(withTest);
+  const isRuled = mode !== undefined || added.length > 0;
+  if (testMode === undefined) return isRuled ? decideNow(exchange, facts, ports, sideOf(way)) : NOTHING_DECIDED;
+  const inTest = testModeFault(testMode, ports.seed);
+  if (inTest === undefined) return isRuled ? decideNow(exchange, facts, ports, sideOf(way)) : NOTHING_DECIDED;
+  return isRuled ? withTest(inTest, decideNow(exchange, facts, ports, sideOf(way))) : { ...NOTHING_DECIDED, planned: [inTest] };
+}
+
+async function withTest(inTest: PlannedFault, deciding: Promise<Planning>): Promise<Planning> {
+  const { planned, decisions } = await deciding;
+  return { planned: [inTest, ...planned], decisions };
+}
+
+/** A target that is not asked can meet no fault. */
+function sideOf({ governed, circuit }: GovernedWay): "client" | undefined {
+  return circuit?.kind === "refused" && governed.gateway.breaker?.mode === "enforce" ? "client" : undefined;
 }
 
 /** Nothing is in its way: no fault, no open circuit, no translation, no question of ours. */

@@ -25,11 +25,10 @@ type Performing = {
   readonly way?: GovernedWay;
   /** The target has been asked once. */
   readonly first?: First | undefined;
-  readonly end?: Notes["end"];
 };
 
 /** An exchange that meets faults, or goes through the gateway, or both. */
-export async function performed({ exchange, decided, facts, way, first, end }: Performing, ports: Ports): Promise<Delivery> {
+export async function performed({ exchange, decided, facts, way, first }: Performing, ports: Ports): Promise<Delivery> {
   const adaptation = adaptationOf(exchange, ports);
   const side = adaptation === undefined ? undefined : await targetSide(exchange, adaptation, facts, ports);
   const known = facts.known ?? (await facts.get());
@@ -43,7 +42,7 @@ export async function performed({ exchange, decided, facts, way, first, end }: P
     faults: met,
     skipped: NOTHING_NOTED.skipped,
     error: undefined,
-    ...(end === undefined ? undefined : { end }),
+    ...(way === undefined ? undefined : { governed: way.governed }),
   };
   const performing = { clock: ports.clock, gone: exchange.clientGone };
   const before = faults.length === 0 ? undefined : await performBefore(actionsBefore(faults), ports.clock, exchange.clientGone);

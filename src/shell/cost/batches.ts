@@ -31,8 +31,10 @@ export type LedgerHealth = {
 };
 
 export type Ledger = {
-  /** Takes a row, to be written soon; never throws, never waits. */
+  /** Takes a row, to be written in the next turn; never throws, never waits. */
   readonly add: (row: LedgerRow) => void;
+  /** So many rows were lost on their way here. */
+  readonly miss: (rows: number) => void;
   /** Writes what waits, now. Is all written? */
   readonly flush: () => boolean;
   readonly health: () => LedgerHealth;
@@ -41,13 +43,7 @@ export type Ledger = {
 };
 
 /** Rows that wait while they cannot be written; more are dropped and counted. Some 10 MB. */
-const WAITING_MAX = 20_000;
-
-/** Rows of one write, so that none holds up the traffic for long. */
-const BATCH_MAX = 500;
-
-/** At load, rows of so long a time are written together. The first after a pause is written at once. */
-const BATCH_MS = 25;
+export const WAITING_MAX = 20_000;
 
 /** Between tries while writing fails. */
 const RETRY_MS_MIN = 1_000;
@@ -58,41 +54,39 @@ const BUSY_MS_MAX = 10_000;
 
 type Trouble = { readonly sinceMs: number; readonly detail: string; readonly isTold: boolean; readonly retryMs: number };
 
-/** Collects rows and writes them in batches. A sink that fails costs no request anything: rows wait, and one warning is given. */
+/** Writes rows that came in one turn together. A sink that fails costs nobody anything: rows wait, and one warning is given. */
 export function createBatches(name: string, sink: Sink, clock: Clock, warn: (text: string) => void): Ledger {
   const closing = new AbortController();
   let waiting: LedgerRow[] = [];
   let dropped = 0;
   let isScheduled = false;
-  let writtenAtMs = Number.NEGATIVE_INFINITY;
+  let isClosed = false;
   let trouble: Trouble | undefined;
 
   function schedule(): void {
-    if (isScheduled || closing.signal.aborted) return;
+    if (isScheduled || isClosed) return;
     isScheduled = true;
     const run = () => {
       isScheduled = false;
-      if (!closing.signal.aborted) writeAndGoOn();
+      if (!isClosed) writeAndGoOn();
     };
-    if (trouble === undefined && clock.monotonicMs() - writtenAtMs > BATCH_MS) setImmediate(run);
-    else void clock.sleep(trouble?.retryMs ?? BATCH_MS, closing.signal).then(() => setImmediate(run));
+    if (trouble === undefined) setImmediate(run);
+    else void clock.sleep(trouble.retryMs, closing.signal).then(() => setImmediate(run));
   }
 
   function writeAndGoOn(): void {
-    writeBatch();
-    if (waiting.length > 0 || trouble !== undefined) schedule();
+    write();
+    if (trouble !== undefined) schedule();
   }
 
-  function writeBatch(): boolean {
-    const batch = waiting.length <= BATCH_MAX ? waiting : waiting.slice(0, BATCH_MAX);
+  function write(): boolean {
     try {
-      sink.write(batch);
+      sink.write(waiting);
     } catch (error) {
       fail(error);
       return false;
     }
-    waiting = waiting.slice(batch.length);
-    writtenAtMs = clock.monotonicMs();
+    waiting = [];
     recover();
     return true;
   }
@@ -103,7 +97,7 @@ export function createBatches(name: string, sink: Sink, clock: Clock, warn: (tex
     const sinceMs = trouble?.sinceMs ?? now;
     const isBusy = error instanceof Unwritable && error.isBusy && now - sinceMs < BUSY_MS_MAX;
     const wasTold = trouble?.isTold === true;
-    if (!isBusy && !wasTold && !closing.signal.aborted) warn(`${detail}. Requests go on, and up to ${WAITING_MAX} rows wait`);
+    if (!isBusy && !wasTold && !isClosed) warn(`${detail}. Requests go on, and up to ${WAITING_MAX} rows wait`);
     const retryMs = trouble === undefined || isBusy ? RETRY_MS_MIN : Math.min(trouble.retryMs * 2, RETRY_MS_MAX);
     trouble = { sinceMs, detail, isTold: wasTold || !isBusy, retryMs };
   }
@@ -115,25 +109,26 @@ export function createBatches(name: string, sink: Sink, clock: Clock, warn: (tex
     dropped = 0;
   }
 
-  function flush(): boolean {
-    while (waiting.length > 0) if (!writeBatch()) return false;
-    return true;
-  }
+  const flush = () => waiting.length === 0 || write();
 
   // Nothing is written yet, but what is wrong is told at the start and not with the first request.
   writeAndGoOn();
 
   return {
     add(row) {
-      if (closing.signal.aborted) return;
+      if (isClosed) return;
       if (waiting.length < WAITING_MAX) waiting.push(row);
       else dropped++;
       schedule();
     },
+    miss(rows) {
+      dropped += rows;
+    },
     flush,
     health: () => ({ isUp: trouble === undefined, detail: trouble?.detail, pending: waiting.length, dropped }),
     close() {
-      if (closing.signal.aborted) return;
+      if (isClosed) return;
+      isClosed = true;
       closing.abort();
       if (!flush()) warn(`${waiting.length + dropped} rows are lost: ${trouble?.detail}`);
       waiting = [];

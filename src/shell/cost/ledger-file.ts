@@ -4,10 +4,11 @@ import { dirname } from "node:path";
 import { type InputError, inputError } from "../../core/errors.ts";
 import { codeOf } from "../socket-path.ts";
 import { Unwritable } from "./batches.ts";
+import { firstIdSql, IDS_PER_MS } from "./ledger-ids.ts";
 import { COLUMN_DEFINITIONS } from "./row.ts";
 
 /** The form of the tables. A file with a higher one belongs to a newer program. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** "FPLG" in ASCII, kept in the file's header: it is a ledger, and no other program's database. */
 const APPLICATION_ID = 0x46504c47;
@@ -92,7 +93,9 @@ function noLedger(path: string): Unwritable {
 function prepare(database: Database, path: string): void {
   database.run(`PRAGMA busy_timeout = ${BUSY_MS_AT_START}`);
   checkIdentity(path, numberOf(database, "application_id"), numberOf(database, "user_version"));
-  if (numberOf(database, "user_version") === 0) makeTables(database, path);
+  const version = numberOf(database, "user_version");
+  if (version === 0) makeTables(database, path);
+  if (version === 1) renumber(database);
   database.run("PRAGMA journal_mode = WAL");
   // A lost process loses nothing; a lost machine at most the last moments.
   database.run("PRAGMA synchronous = NORMAL");
@@ -107,8 +110,21 @@ function makeTables(database: Database, path: string): void {
       if (version !== 0) return;
       if (askedOnce(database, "SELECT name FROM sqlite_schema LIMIT 1") !== null) throw noLedger(path);
       database.run(`CREATE TABLE exchange (\n  id INTEGER PRIMARY KEY,\n  ${COLUMN_DEFINITIONS}\n)`);
-      database.run("CREATE INDEX exchange_time ON exchange (time_ms)");
       database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+      database.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    })
+    .immediate();
+}
+
+/** Version 1 numbered its rows from 1 and had an index of their times. */
+function renumber(database: Database): void {
+  database
+    .transaction(() => {
+      if (numberOf(database, "user_version") !== 1) return;
+      database.run("DROP INDEX exchange_time");
+      // By way of numbers that none of them has.
+      database.run("UPDATE exchange SET id = -id");
+      database.run(`UPDATE exchange SET id = ${firstIdSql("time_ms")} - id % ${IDS_PER_MS}`);
       database.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     })
     .immediate();

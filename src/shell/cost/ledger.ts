@@ -1,9 +1,11 @@
 import type { Database, Statement } from "bun:sqlite";
 import { statSync } from "node:fs";
 import type { Clock } from "../../core/clock.ts";
+import { codeOf } from "../socket-path.ts";
 import { createBatches, type Ledger, type Sink } from "./batches.ts";
 import { openLedgerFile, unwritable } from "./ledger-file.ts";
-import { COLUMN_NAMES, valuesOf } from "./row.ts";
+import { createIds, firstIdOf } from "./ledger-ids.ts";
+import { COLUMN_NAMES, type LedgerRow } from "./row.ts";
 
 export { defaultLedgerPath } from "./ledger-path.ts";
 
@@ -63,6 +65,7 @@ type Opened = {
 function sqliteSink(path: string, clock: Clock): SqliteSink {
   let opened: Opened | undefined;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
+  const ids = createIds(Math.random());
 
   function open(): Opened {
     const now = clock.monotonicMs();
@@ -75,15 +78,27 @@ function sqliteSink(path: string, clock: Clock): SqliteSink {
     lookedAtMs = now;
     opened = {
       database,
-      insert: database.prepare(`INSERT INTO exchange (${COLUMN_NAMES.join(", ")}) VALUES (${COLUMN_NAMES.map(() => "?").join(", ")})`),
+      insert: database.prepare(
+        `INSERT INTO exchange (id, ${COLUMN_NAMES.join(", ")}) VALUES (?, ${COLUMN_NAMES.map(() => "?").join(", ")})`,
+      ),
       begin: database.prepare("BEGIN IMMEDIATE"),
       commit: database.prepare("COMMIT"),
-      prune: database.prepare(
-        `DELETE FROM exchange WHERE id IN (SELECT id FROM exchange WHERE time_ms < ? ORDER BY time_ms LIMIT ${PRUNED_MAX})`,
-      ),
+      prune: database.prepare(`DELETE FROM exchange WHERE id IN (SELECT id FROM exchange WHERE id < ? ORDER BY id LIMIT ${PRUNED_MAX})`),
       inode: inodeOf(path),
     };
     return opened;
+  }
+
+  /** Another daemon may have taken the id. */
+  function put(insert: Statement, row: LedgerRow): void {
+    for (;;) {
+      try {
+        insert.run([ids.next(row[0]), ...row]);
+        return;
+      } catch (error) {
+        if (codeOf(error) !== "SQLITE_CONSTRAINT_PRIMARYKEY") throw error;
+      }
+    }
   }
 
   /** SQLite would leave behind what is still in the write-ahead log, for no file that there is. */
@@ -110,7 +125,7 @@ function sqliteSink(path: string, clock: Clock): SqliteSink {
       if (rows.length === 0) return;
       try {
         begin.run();
-        for (const row of rows) insert.run(...valuesOf(row));
+        for (const row of rows) put(insert, row);
         commit.run();
       } catch (error) {
         rollBack(database);
@@ -121,7 +136,7 @@ function sqliteSink(path: string, clock: Clock): SqliteSink {
     },
     prune(beforeMs) {
       try {
-        return opened !== undefined && opened.prune.run(beforeMs).changes >= PRUNED_MAX;
+        return opened !== undefined && opened.prune.run(firstIdOf(beforeMs)).changes >= PRUNED_MAX;
       } catch {
         // Old rows can wait; what is wrong is told when new ones cannot be written.
         return false;

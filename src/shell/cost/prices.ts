@@ -37,6 +37,9 @@ const DAY_MS = 86_400_000;
 
 type Remembered = { readonly rates: Rates | undefined; readonly day: number };
 
+/** `isSteady`: until the day ends. */
+type Found = { readonly rates: Rates | undefined; readonly isSteady: boolean };
+
 /** Loads the table of prices, which is large: 0.8 MB of text. */
 export async function createPrices(overrides: readonly PriceSetting[]): Promise<Prices> {
   const { calcPrice, findProvider } = await import("@pydantic/genai-prices");
@@ -44,18 +47,18 @@ export async function createPrices(overrides: readonly PriceSetting[]): Promise<
   const remembered = new Map<string, Remembered>();
 
   /** Looking a model up takes longer than all else of a request's accounting, and prices change at the beginning of a day (UTC). */
-  function ratesOf(tableId: string, model: string, wallMs: number): Rates | undefined {
+  function ratesOf(tableId: string, model: string, wallMs: number): Found {
     const key = `${tableId} ${model}`;
     const day = Math.floor(wallMs / DAY_MS);
     const known = remembered.get(key);
-    if (known?.day === day) return known.rates;
-    const { rates, isSteady } = lookUp(tableId, model, wallMs);
+    if (known?.day === day) return { rates: known.rates, isSteady: true };
+    const found = lookUp(tableId, model, wallMs);
     if (remembered.size >= REMEMBERED_MAX) remembered.clear();
-    if (isSteady) remembered.set(key, { rates, day });
-    return rates;
+    if (found.isSteady) remembered.set(key, { rates: found.rates, day });
+    return found;
   }
 
-  function lookUp(tableId: string, model: string, wallMs: number): { readonly rates: Rates | undefined; readonly isSteady: boolean } {
+  function lookUp(tableId: string, model: string, wallMs: number): Found {
     try {
       const found = calcPrice({}, model, { providerId: tableId, timestamp: new Date(wallMs) });
       // For some providers the table falls back to the models of others (Google to Anthropic's). That would be a guess.
@@ -74,16 +77,31 @@ export async function createPrices(overrides: readonly PriceSetting[]): Promise<
     return tableIds.get(base) ?? TABLE_IDS[provider];
   }
 
+  function ratesFor({ provider, model, answeredModel, base, wallMs }: Priced): Found {
+    const own = overrides.find((override) => matches(override, provider, model) || matches(override, provider, answeredModel));
+    if (own !== undefined) return { rates: ownRates(own), isSteady: true };
+    const tableId = tableIdOf(provider, base);
+    const name = pricedName(model, answeredModel);
+    return tableId === undefined || name === undefined ? { rates: undefined, isSteady: true } : ratesOf(tableId, name, wallMs);
+  }
+
+  /** One after another, most differ in nothing but their tokens. */
+  let last: { readonly priced: Priced; readonly day: number; readonly rates: Rates | undefined } | undefined;
   return {
-    costUsd({ provider, model, answeredModel, base, usage, wallMs }) {
-      const own = overrides.find((override) => matches(override, provider, model) || matches(override, provider, answeredModel));
-      if (own !== undefined) return costOf(usage, ownRates(own));
-      const tableId = tableIdOf(provider, base);
-      const name = pricedName(model, answeredModel);
-      const rates = tableId === undefined || name === undefined ? undefined : ratesOf(tableId, name, wallMs);
-      return rates && costOf(usage, rates);
+    costUsd(priced) {
+      const day = Math.floor(priced.wallMs / DAY_MS);
+      if (last !== undefined && last.day === day && isAlike(last.priced, priced)) return last.rates && costOf(priced.usage, last.rates);
+      const { rates, isSteady } = ratesFor(priced);
+      last = isSteady ? { priced, day, rates } : undefined;
+      return rates && costOf(priced.usage, rates);
     },
   };
+}
+
+function isAlike(one: Priced, other: Priced): boolean {
+  return (
+    one.model === other.model && one.answeredModel === other.answeredModel && one.provider === other.provider && one.base === other.base
+  );
 }
 
 /** What answered is paid for. A variant such as `:free` is a price of its own, and answers leave it out. */

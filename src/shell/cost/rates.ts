@@ -21,10 +21,9 @@ export type Rates = {
 export function costOf(usage: Usage, rates: Rates): number | undefined {
   const { inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens } = usage;
   if ((rates.input === undefined && inputTokens > 0) || (rates.output === undefined && outputTokens > 0)) return undefined;
-  const at = (rate: Rate | undefined) => priceAt(rate, inputTokens);
-  const input = at(rates.input) ?? 0;
-  const output = at(rates.output) ?? 0;
-  const write = at(rates.cacheWrite) ?? input;
+  const input = priceAt(rates.input, inputTokens) ?? 0;
+  const output = priceAt(rates.output, inputTokens) ?? 0;
+  const write = priceAt(rates.cacheWrite, inputTokens) ?? input;
   const reasoning = rates.reasoning === undefined ? 0 : usage.reasoningTokens;
 
   const { cacheWriteHour = 0, inputAudio = 0, inputImage = 0, outputAudio = 0, outputImage = 0 } = usage.parts ?? {};
@@ -37,15 +36,15 @@ export function costOf(usage: Usage, rates: Rates): number | undefined {
 
   const millionths =
     (fresh - audioIn - imageIn) * input +
-    audioIn * (at(rates.inputAudio) ?? input) +
-    imageIn * (at(rates.inputImage) ?? input) +
-    cacheReadTokens * (at(rates.cacheRead) ?? input) +
+    audioIn * (priceAt(rates.inputAudio, inputTokens) ?? input) +
+    imageIn * (priceAt(rates.inputImage, inputTokens) ?? input) +
+    cacheReadTokens * (priceAt(rates.cacheRead, inputTokens) ?? input) +
     (cacheWriteTokens - cacheWriteHour) * write +
-    cacheWriteHour * (at(rates.cacheWriteHour) ?? write) +
+    cacheWriteHour * (priceAt(rates.cacheWriteHour, inputTokens) ?? write) +
     (rest - audioOut - imageOut) * output +
-    reasoning * (at(rates.reasoning) ?? output) +
-    audioOut * (at(rates.outputAudio) ?? output) +
-    imageOut * (at(rates.outputImage) ?? output);
+    reasoning * (priceAt(rates.reasoning, inputTokens) ?? output) +
+    audioOut * (priceAt(rates.outputAudio, inputTokens) ?? output) +
+    imageOut * (priceAt(rates.outputImage, inputTokens) ?? output);
   return millionths / 1e6;
 }
 

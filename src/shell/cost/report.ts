@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { type InputError, inputError, isInputError } from "../../core/errors.ts";
 import { codeOf } from "../socket-path.ts";
 import { checkLedgerHeader } from "./ledger-file.ts";
+import { firstIdSql } from "./ledger-ids.ts";
 
 export const REPORT_GROUPS = ["model", "provider", "key", "day"] as const;
 export type ReportGroup = (typeof REPORT_GROUPS)[number];
@@ -64,6 +65,9 @@ const NUMBERS = `count(*) AS requests,
   sum(cost_usd) AS costUsd,
   coalesce(sum(${UNKNOWN}), 0) AS costUnknown`;
 
+/** The first parameter is the time. */
+const SINCE = `(id >= ${firstIdSql("?1")} AND time_ms >= ?1)`;
+
 const WITHOUT_PRICE_MAX = 5;
 
 /** Sums up a ledger, which a daemon may be writing to. Days are those of the local time. */
@@ -92,15 +96,15 @@ function report(database: Database, by: ReportGroup, sinceMs: number): Report {
     // A ledger that has just been made has no table yet.
     if (database.query("SELECT name FROM sqlite_schema WHERE name = 'exchange'").get() === null) return EMPTY;
     const rows = all<ReportNumbers & Readonly<Record<string, string | null>>>(
-      `SELECT ${columns.join(", ")}, ${NUMBERS} FROM exchange WHERE time_ms >= ? GROUP BY ${places.join(", ")} ORDER BY ${order}`,
+      `SELECT ${columns.join(", ")}, ${NUMBERS} FROM exchange WHERE ${SINCE} GROUP BY ${places.join(", ")} ORDER BY ${order}`,
     );
-    const [total = NOTHING] = all<ReportNumbers>(`SELECT ${NUMBERS} FROM exchange WHERE time_ms >= ?`);
+    const [total = NOTHING] = all<ReportNumbers>(`SELECT ${NUMBERS} FROM exchange WHERE ${SINCE}`);
     const unpriced = all<{ model: string | null }>(
-      `SELECT coalesce(answered_model, model) AS model FROM exchange WHERE time_ms >= ? AND ${UNKNOWN} AND input_tokens IS NOT NULL
+      `SELECT coalesce(answered_model, model) AS model FROM exchange WHERE ${SINCE} AND ${UNKNOWN} AND input_tokens IS NOT NULL
        GROUP BY 1 ORDER BY count(*) DESC LIMIT ${WITHOUT_PRICE_MAX}`,
     );
     const [silent] = all<{ count: number }>(
-      `SELECT count(*) AS count FROM exchange WHERE time_ms >= ? AND ${UNKNOWN} AND input_tokens IS NULL`,
+      `SELECT count(*) AS count FROM exchange WHERE ${SINCE} AND ${UNKNOWN} AND input_tokens IS NULL`,
     );
     return {
       rows: rows.map((row) => ({ ...numbersOf(row), group: places.map((place) => row[place] ?? null) })),

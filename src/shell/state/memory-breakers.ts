@@ -2,6 +2,7 @@ import type { BreakerKey, BreakerTicket, BreakerVerdict, StateStore, StoreEvent 
 import {
   admit,
   type BreakerSettings,
+  type Circuit,
   circuitKey,
   closedCircuit,
   isQuiet,
@@ -43,7 +44,9 @@ export function createMemoryBreakers(setup: BreakersSetup): MemoryBreakers {
   const { settings, providerOpenModels, monotonicMs, wallMs, tell } = setup;
   const table = createCircuitTable(setup.circuitsMax ?? CIRCUITS_MAX);
 
-  function keep(key: BreakerKey, { circuit, transition }: Step): void {
+  /** Most steps change nothing. */
+  function keep(key: BreakerKey, before: Circuit, { circuit, transition }: Step): void {
+    if (circuit === before) return;
     table.put(key, circuit);
     if (transition !== undefined) tell({ kind: "circuit", key, ...transition });
   }
@@ -67,20 +70,22 @@ export function createMemoryBreakers(setup: BreakersSetup): MemoryBreakers {
     admit(asked) {
       const key = circuitKey(asked);
       const nowMs = monotonicMs();
-      const admission = admit(table.find(key), nowMs);
+      const circuit = table.find(key);
+      const admission = admit(circuit, nowMs);
       const ticket: BreakerTicket = {
         key,
         generation: admission.circuit.generation,
         isProbe: admission.kind === "pass" && admission.isProbe,
       };
-      keep(key, admission);
+      keep(key, circuit, admission);
       if (admission.kind === "refused") return { kind: "refused", ticket, retryAfterMs: admission.retryAfterMs };
       const retryAfterMs = ticket.isProbe ? undefined : refusedByProvider(key, nowMs);
       return retryAfterMs === undefined ? { kind: "pass", ticket } : { kind: "refused", ticket, retryAfterMs };
     },
 
     settle(ticket, outcome) {
-      keep(ticket.key, settle(table.find(ticket.key), ticket, outcome, monotonicMs(), settings));
+      const circuit = table.find(ticket.key);
+      keep(ticket.key, circuit, settle(circuit, ticket, outcome, monotonicMs(), settings));
       return ticketAfter(ticket, outcome);
     },
 
@@ -101,13 +106,14 @@ export function createMemoryBreakers(setup: BreakersSetup): MemoryBreakers {
     async resetBreaker(asked) {
       const nowMs = monotonicMs();
       const those = held(asked === undefined ? undefined : circuitKey(asked)).filter(({ circuit }) => !isQuiet(circuit, nowMs, settings));
-      for (const { key, circuit } of those) keep(key, reset(circuit));
+      for (const { key, circuit } of those) keep(key, circuit, reset(circuit));
       return those.length;
     },
 
     async openBreaker(asked) {
       const key = circuitKey(asked);
-      keep(key, open(table.find(key), monotonicMs(), settings));
+      const circuit = table.find(key);
+      keep(key, circuit, open(circuit, monotonicMs(), settings));
     },
 
     learn(asked, openForMs) {

@@ -23,12 +23,15 @@ export type MemoryLimits = {
   readonly takeOut: (countersMax: number) => readonly Counted[];
 };
 
+/** With its counters, where it was made here. */
+type OwnReservation = Reservation & { readonly held?: readonly Member[] };
+
 /** The limits of one process. Times are of the clock that is given. */
 export function createMemoryLimits(monotonicMs: () => number, countersMax = COUNTERS_MAX): MemoryLimits {
   const table = createCounterTable(countersMax);
-  let reservations = 0;
 
-  const known = ({ limits }: Reservation) => limits.map((limit) => table.find(limit)).filter((member) => member !== undefined);
+  const known = (reservation: OwnReservation) =>
+    reservation.held ?? reservation.limits.map((limit) => table.find(limit)).filter((member) => member !== undefined);
 
   function putIn(member: Member, amount: number, atMs: number, nowMs: number): void {
     if (nowMs - atMs >= member.windowMs) return;
@@ -40,11 +43,13 @@ export function createMemoryLimits(monotonicMs: () => number, countersMax = COUN
   return {
     reserve(limits, tokens) {
       const nowMs = monotonicMs();
-      const held = limits.map((limit) => table.findOrMake(limit));
+      const held: Member[] = [];
+      for (const limit of limits) held.push(table.findOrMake(limit));
       const refusal = reserve(held, tokens, nowMs);
       if (refusal !== undefined) return refusal;
       for (const member of held) table.use(member, nowMs);
-      return { kind: "reserved", reservation: { id: String(reservations++), limits, tokens, atMs: nowMs } };
+      const reservation: OwnReservation = { limits, tokens, atMs: nowMs, held };
+      return { kind: "reserved", reservation };
     },
     reconcile: (reservation, tokens) => reconcile(known(reservation), reservation.tokens, tokens, reservation.atMs, monotonicMs()),
     giveBack: (reservation) => giveBack(known(reservation), reservation.tokens, reservation.atMs, monotonicMs()),

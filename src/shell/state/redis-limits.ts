@@ -43,7 +43,6 @@ export function createRedisLimits({
   /** A part of `own`: what the store does not know of yet. */
   const untold = createMemoryLimits(monotonicMs);
   const markKey = scripts.keyOf(`granted:${randomUUID()}`);
-  let reservations = 0;
   let returns = 0;
   const clock = createStoreClock(monotonicMs);
   /** Our moment of the last thing that the store is known to have counted. */
@@ -63,7 +62,7 @@ export function createRedisLimits({
   const deadline = (sentMs: number, msMax: number) => String(clock.at(sentMs + msMax * DECIDE_SHARE) ?? "");
 
   function granted(limits: readonly Limit[], tokens: number, atMs: number, storeMs: number | undefined): LimitVerdict {
-    const reservation: SharedReservation = { id: String(reservations++), limits, tokens, atMs, storeMs, returns };
+    const reservation: SharedReservation = { limits, tokens, atMs, storeMs, returns };
     return { kind: "reserved", reservation };
   }
 

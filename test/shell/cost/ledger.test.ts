@@ -2,9 +2,11 @@ import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isInputError } from "../../../src/core/errors.ts";
 import { openLedger } from "../../../src/shell/cost/ledger.ts";
 import { defaultLedgerPath } from "../../../src/shell/cost/ledger-path.ts";
-import { rowOf } from "../../../src/shell/cost/row.ts";
+import { readReport } from "../../../src/shell/cost/report.ts";
+import { COLUMN_NAMES, rowOf } from "../../../src/shell/cost/row.ts";
 import { exchangeEvent, temporaryFolder } from "../support.ts";
 import { canMount, onOwnDisk, said, WRITER } from "./support/own-disk.ts";
 import { manualClock, NOW, row, turns } from "./support/rows.ts";
@@ -82,9 +84,8 @@ describe("a row", () => {
     );
     ledger.close();
     expect(warnings).toEqual([]);
-    expect(rowsIn(path)).toEqual([
+    expect(rowsIn(path).map(({ id: _id, ...columns }) => columns)).toEqual([
       {
-        id: 1,
         time_ms: NOW + 1,
         exchange: 7,
         provider: "anthropic",
@@ -109,7 +110,6 @@ describe("a row", () => {
         user: "bbbbbbbbbbbb",
       },
       {
-        id: 2,
         time_ms: NOW,
         exchange: 8,
         provider: "openai",
@@ -151,26 +151,27 @@ describe("a row", () => {
       limit: null,
       reached: true,
     };
-    const made = rowOf(exchangeEvent(5, { model: "gpt-4o", gateway }));
-    expect(made).toMatchObject({ exchange: 5, model: "gpt-4o", attempts: 2, costUsd: 0, timeMs: Date.parse("2026-01-02T03:04:05.678Z") });
-    expect(made?.answeredModel).toHaveLength(200);
-    expect(made?.user).toMatch(/^[0-9a-f]{12}$/);
+    const values = rowOf(exchangeEvent(5, { model: "gpt-4o", gateway })) ?? [];
+    expect(values).toHaveLength(COLUMN_NAMES.length);
+    const made = Object.fromEntries(COLUMN_NAMES.map((name, index) => [name, values[index]]));
+    expect(made).toMatchObject({ exchange: 5, model: "gpt-4o", attempts: 2, cost_usd: 0, time_ms: Date.parse("2026-01-02T03:04:05.678Z") });
+    expect(made.answered_model).toHaveLength(200);
+    expect(made.user).toMatch(/^[0-9a-f]{12}$/);
     expect(JSON.stringify(made)).not.toContain("alice");
   });
 
-  test("after a pause is written in the next turn, and those right behind it together", async () => {
-    const { path, ledger, clock } = opened();
-    await clock.advance(1_000);
+  test("is written in the next turn, together with those of the same turn", async () => {
+    const { path, ledger } = opened();
     ledger.add(row(1));
     expect(ledger.health().pending).toBe(1);
     await turns(1);
     expect(exchangesIn(path)).toEqual([1]);
     ledger.add(row(2));
     ledger.add(row(3));
-    await turns();
     expect(ledger.health()).toEqual({ isUp: true, detail: undefined, pending: 2, dropped: 0 });
-    expect(ledger.flush()).toBe(true);
+    await turns(1);
     expect(exchangesIn(path)).toEqual([1, 2, 3]);
+    expect(ledger.flush()).toBe(true);
     ledger.close();
   });
 
@@ -204,6 +205,29 @@ test("folder and file are nobody else's to read; those that were there stay as t
   } finally {
     process.umask(umask);
   }
+});
+
+test("a ledger of version 1 is renumbered, and nothing of it is lost", () => {
+  const path = freshPath();
+  const first = opened(path);
+  for (let exchange = 1; exchange <= 2_500; exchange++) first.ledger.add(row(exchange, { timeMs: NOW + Math.floor(exchange / 10) }));
+  first.ledger.close();
+  const before = rowsIn(path);
+  const old = new Database(path);
+  old.run("UPDATE exchange SET id = -id");
+  old.run("UPDATE exchange SET id = exchange");
+  old.run("CREATE INDEX exchange_time ON exchange (time_ms)");
+  old.run("PRAGMA user_version = 1");
+  old.close();
+  const { ledger, warnings } = opened(path);
+  ledger.add(row(2_501, { timeMs: NOW + 1_000 }));
+  ledger.close();
+  const inOrder = (rows: readonly Record<string, unknown>[]) =>
+    rows.map(({ id: _id, ...rest }) => rest).toSorted((a, b) => Number(a.exchange) - Number(b.exchange));
+  expect(inOrder(rowsIn(path)).slice(0, -1)).toEqual(inOrder(before));
+  const report = readReport(path, "provider", NOW + 250);
+  expect(isInputError(report) ? report : report.total.requests).toBe(2);
+  expect(warnings).toEqual([]);
 });
 
 describe("old rows", () => {
@@ -255,7 +279,7 @@ describe("what cannot be used is told once, and traffic goes on", () => {
     const path = freshPath();
     opened(path).ledger.close();
     const newer = new Database(path);
-    newer.run("PRAGMA user_version = 2");
+    newer.run("PRAGMA user_version = 3");
     newer.run("PRAGMA journal_mode = DELETE");
     newer.close();
     const before = readFileSync(path);
@@ -263,7 +287,7 @@ describe("what cannot be used is told once, and traffic goes on", () => {
     expect(readFileSync(path).equals(before)).toBe(true);
     expect(existsSync(`${path}-wal`)).toBe(false);
     expect(warnings).toEqual([
-      `the ledger ${path} was written by a newer faultproxy (version 2, this one knows 1) and is left as it is: update this program, or name another file in cost.ledger, or "" for none. Requests go on, and up to 20000 rows wait`,
+      `the ledger ${path} was written by a newer faultproxy (version 3, this one knows 2) and is left as it is: update this program, or name another file in cost.ledger, or "" for none. Requests go on, and up to 20000 rows wait`,
     ]);
     expect(health).toMatchObject({ isUp: false, pending: 2 });
     expect(health.detail).toContain("newer");
@@ -283,10 +307,10 @@ describe("what cannot be used is told once, and traffic goes on", () => {
     const newer = new Database(path);
     newer.run("PRAGMA journal_mode = WAL");
     newer.run("PRAGMA wal_autocheckpoint = 0");
-    newer.run("PRAGMA user_version = 2");
+    newer.run("PRAGMA user_version = 3");
     const { warnings, ledger } = await troubled(path);
     expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toContain("newer faultproxy (version 2");
+    expect(warnings[0]).toContain("newer faultproxy (version 3");
     ledger.close();
     newer.close();
     expect(exchangesIn(path)).toEqual([]);
@@ -449,7 +473,7 @@ test("a process that is killed loses nothing that it told of", async () => {
 
     // As the next start finds it.
     const { ledger, warnings } = opened(path);
-    ledger.add(row(0));
+    ledger.add(row(0, { timeMs: NOW + HOUR_MS }));
     ledger.close();
     expect(warnings).toEqual([]);
     const kept = exchangesIn(path);

@@ -1,12 +1,33 @@
 import type { Clock } from "../../../../src/core/clock.ts";
+import type { Usage } from "../../../../src/core/usage.ts";
 import type { LedgerRow } from "../../../../src/shell/cost/row.ts";
 
 export const NOW = Date.UTC(2026, 8, 1, 12);
 
-export function row(exchange: number, changes: Partial<LedgerRow> = {}): LedgerRow {
-  return {
+/** What a test says of a row. */
+export type Told = {
+  readonly timeMs: number;
+  readonly provider: string;
+  readonly dialect: string | null;
+  readonly model: string | null;
+  readonly answeredModel: string | null;
+  readonly stream: boolean;
+  readonly status: number | null;
+  readonly done: string;
+  readonly error: string | null;
+  readonly failure: string | null;
+  readonly attempts: number;
+  readonly durationMs: number;
+  readonly firstTokenMs: number | null;
+  readonly usage: Usage | null;
+  readonly costUsd: number | null;
+  readonly key: string | null;
+  readonly user: string | null;
+};
+
+export function row(exchange: number, changes: Partial<Told> = {}): LedgerRow {
+  const told: Told = {
     timeMs: NOW,
-    exchange,
     provider: "openai",
     dialect: "chat",
     model: "gpt-4o",
@@ -25,6 +46,29 @@ export function row(exchange: number, changes: Partial<LedgerRow> = {}): LedgerR
     user: null,
     ...changes,
   };
+  const { timeMs, provider, dialect, model, answeredModel, stream, status, done, error, failure, attempts, durationMs } = told;
+  const { firstTokenMs, usage, costUsd, key, user } = told;
+  const tokens = [usage?.inputTokens, usage?.cacheReadTokens, usage?.cacheWriteTokens, usage?.outputTokens, usage?.reasoningTokens];
+  return [
+    timeMs,
+    ...[
+      exchange,
+      provider,
+      dialect,
+      model,
+      answeredModel,
+      stream ? 1 : 0,
+      status,
+      done,
+      error,
+      failure,
+      attempts,
+      durationMs,
+      firstTokenMs,
+    ],
+    ...tokens.map((count) => count ?? null),
+    ...[costUsd, key, user],
+  ];
 }
 
 /** A clock that stands still until it is told. */
