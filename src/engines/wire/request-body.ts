@@ -1,5 +1,5 @@
 import type { AtHand, RequestBody } from "../../core/exchange.ts";
-import type { WholeBody } from "../../core/whole-body.ts";
+import { WholeBody } from "../../core/whole-body.ts";
 import type { IncomingBody } from "./incoming-body.ts";
 
 const NOTHING = new Uint8Array();
@@ -12,7 +12,8 @@ export const NO_REQUEST_BODY: RequestBody = { lengthBytes: 0, whole: async () =>
 
 /** A body that came together with its head, as most do. */
 export class WholeRequestBody implements RequestBody {
-  readonly #body: WholeBody;
+  #body: WholeBody;
+  #isForwarded = false;
 
   constructor(body: WholeBody) {
     this.#body = body;
@@ -30,7 +31,11 @@ export class WholeRequestBody implements RequestBody {
     return this.#body;
   }
 
+  /** A reader of chunks reads a body once; another attempt gets one of its own. */
   forward(): WholeBody {
+    const body = this.#body;
+    if (!this.#isForwarded) this.#isForwarded = true;
+    else this.#body = new WholeBody(body.block, body.from, body.to);
     return this.#body;
   }
 }
