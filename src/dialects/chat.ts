@@ -6,11 +6,11 @@ import { chatUsage } from "./chat/usage.ts";
 import {
   argumentPieces,
   type Budget,
+  charactersIn,
   countOf,
   createBudget,
   decodeSegment,
   factsFromPath,
-  inputSize,
   isObject,
   type JsonObject,
   objectsOf,
@@ -19,6 +19,7 @@ import {
   parseObject,
   textOf,
   textsOf,
+  tokensIn,
   turnText,
   withPrefix,
   wordPieces,
@@ -45,18 +46,24 @@ function readFacts(path: string, json: unknown): RequestFacts {
   if (!isObject(json)) return factsFromPath(modelInPath(path), false, false);
   const messages = objectsOf(json.messages);
   const lastRole = messages.at(-1)?.role;
+  const inputCharacters = charactersIn(messages) + charactersIn(json.tools) + charactersIn(json.functions);
   return {
     model: textOf(json.model) ?? modelInPath(path),
     stream: json.stream === true,
     session: openaiSession(json),
     user: openaiUser(json),
-    ...inputSize(messages, json.tools, json.functions),
+    inputCharacters,
+    inputTokens: tokensIn(inputCharacters),
     outputTokensMax: countOf(json.max_completion_tokens) ?? countOf(json.max_tokens),
     tools: toolNames(json),
-    prompt: turnText(messages.findLast((message) => message.role === "user")?.content),
+    prompt: turnText(messages.findLast(isOfUser)?.content),
     afterToolResult: lastRole === "tool" || lastRole === "function",
     usageInStream: asksForUsage(json),
   };
+}
+
+function isOfUser({ role }: JsonObject): boolean {
+  return role === "user";
 }
 
 function modelInPath(path: string): string | undefined {

@@ -8,17 +8,18 @@ import { geminiStreamErrors } from "./gemini/stream-errors.ts";
 import { geminiUsage } from "./gemini/usage.ts";
 import {
   type Budget,
+  charactersIn,
   countOf,
   createBudget,
   decodeSegment,
   factsFromPath,
-  inputSize,
   isObject,
   type JsonObject,
   objectsOf,
   parseObject,
   textOf,
   textsOf,
+  tokensIn,
   turnText,
 } from "./shared.ts";
 
@@ -55,12 +56,15 @@ function readFacts(path: string, json: unknown): RequestFacts {
   if (!isObject(json)) return factsFromPath(inPath, isStream(path), true);
   const contents = objectsOf(json.contents);
   const config = [json.generationConfig, json.generation_config].find(isObject) ?? {};
+  const inputCharacters =
+    charactersIn(json.systemInstruction) + charactersIn(json.system_instruction) + charactersIn(contents) + charactersIn(json.tools);
   return {
     model: inPath ?? textOf(json.model),
     stream: isStream(path),
     session: undefined,
     user: undefined,
-    ...inputSize(json.systemInstruction, json.system_instruction, contents, json.tools),
+    inputCharacters,
+    inputTokens: tokensIn(inputCharacters),
     outputTokensMax: countOf(config.maxOutputTokens) ?? countOf(config.max_output_tokens),
     tools: toolNames(json),
     prompt: turnText(contents.findLast((turn) => turn.role !== "model" && turnText(turn.parts) !== "")?.parts),

@@ -6,16 +6,17 @@ import { messagesUsage } from "./messages/usage.ts";
 import {
   argumentPieces,
   type Budget,
+  charactersIn,
   countOf,
   createBudget,
   factsFromPath,
-  inputSize,
   isObject,
   type JsonObject,
   objectsOf,
   parseObject,
   textOf,
   textsOf,
+  tokensIn,
   turnText,
   withPrefix,
 } from "./shared.ts";
@@ -43,12 +44,14 @@ function readFacts(json: unknown): RequestFacts {
   if (!isObject(json)) return factsFromPath(undefined, false, true);
   const turns = objectsOf(json.messages);
   const last = turns.at(-1);
+  const inputCharacters = charactersIn(json.system) + charactersIn(turns) + charactersIn(json.tools);
   return {
     model: textOf(json.model),
     stream: json.stream === true,
     session: sessionOf(json.metadata),
     user: userOf(json.metadata),
-    ...inputSize(json.system, turns, json.tools),
+    inputCharacters,
+    inputTokens: tokensIn(inputCharacters),
     outputTokensMax: countOf(json.max_tokens),
     tools: textsOf(objectsOf(json.tools).map((tool) => tool.name)),
     prompt: turnText(turns.findLast(({ role, content }) => role === "user" && turnText(content) !== "")?.content),

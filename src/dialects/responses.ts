@@ -6,9 +6,9 @@ import { endedByLength } from "./responses/ended-by-length.ts";
 import { responsesStreamErrors } from "./responses/stream-errors.ts";
 import { responsesUsage } from "./responses/usage.ts";
 import {
+  charactersIn,
   countOf,
   factsFromPath,
-  inputSize,
   isObject,
   type JsonObject,
   objectsOf,
@@ -17,6 +17,7 @@ import {
   parseObject,
   textOf,
   textsOf,
+  tokensIn,
   turnText,
 } from "./shared.ts";
 
@@ -50,12 +51,14 @@ function readFacts(json: unknown): RequestFacts {
   const items = objectsOf(json.input);
   const lastType = items.at(-1)?.type;
   const prompt = typeof json.input === "string" ? json.input : turnText(items.findLast(({ role }) => role === "user")?.content);
+  const inputCharacters = charactersIn(json.instructions) + charactersIn(json.input) + charactersIn(json.tools);
   return {
     model: textOf(json.model),
     stream: json.stream === true,
     session: openaiSession(json),
     user: openaiUser(json),
-    ...inputSize(json.instructions, json.input, json.tools),
+    inputCharacters,
+    inputTokens: tokensIn(inputCharacters),
     outputTokensMax: countOf(json.max_output_tokens),
     tools: textsOf(objectsOf(json.tools).map((tool) => tool.name)),
     prompt,

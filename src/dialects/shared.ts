@@ -11,7 +11,10 @@ export function isObject(value: unknown): value is JsonObject {
 
 /** The objects of a list; nothing where it is no list. */
 export function objectsOf(value: unknown): readonly JsonObject[] {
-  return Array.isArray(value) && value.length > 0 ? value.filter(isObject) : NONE;
+  if (!Array.isArray(value)) return NONE;
+  // Almost always all are.
+  for (const each of value) if (!isObject(each)) return value.filter(isObject);
+  return value;
 }
 
 const NONE: readonly never[] = [];
@@ -132,24 +135,23 @@ const NOT_TEXT: ReadonlySet<string> = new Set([
 /** Deeper nesting than any request has; keeps a hostile one from using up the stack. */
 const DEPTH_MAX = 64;
 
-/** The size of all text below these values, and what it comes to at four characters a token. */
-export function inputSize(...values: readonly unknown[]): Pick<RequestFacts, "inputCharacters" | "inputTokens"> {
-  let inputCharacters = 0;
-  for (const value of values) inputCharacters += characters(value, 0);
-  return { inputCharacters, inputTokens: Math.ceil(inputCharacters / CHARACTERS_PER_TOKEN) };
-}
-
-function characters(value: unknown, depth: number): number {
+/** The size of all text below a value. */
+export function charactersIn(value: unknown, depth = 0): number {
   if (typeof value === "string") return value.length;
   if (typeof value !== "object" || value === null || depth > DEPTH_MAX) return 0;
   let sum = 0;
   if (Array.isArray(value)) {
-    for (const element of value) sum += characters(element, depth + 1);
+    for (const element of value) sum += charactersIn(element, depth + 1);
   } else {
     const members = value as Readonly<Record<string, unknown>>;
-    for (const key in members) if (!NOT_TEXT.has(key)) sum += characters(members[key], depth + 1);
+    for (const key in members) if (!NOT_TEXT.has(key)) sum += charactersIn(members[key], depth + 1);
   }
   return sum;
+}
+
+/** What so much text comes to, at four characters a token. */
+export function tokensIn(characters: number): number {
+  return Math.ceil(characters / CHARACTERS_PER_TOKEN);
 }
 
 /** The text of a turn: a text, or parts of which some have one. */

@@ -106,6 +106,10 @@ function remembered(settings: LimitSettings): Remembered {
 }
 
 function nameOf(caller: Caller, scopes: readonly LimitOverride["scope"][]): string {
+  const [only] = scopes;
+  if (only === undefined) return "";
+  // Nobody is called by an empty name.
+  if (scopes.length === 1) return caller[only] ?? "";
   let name = "";
   // The length keeps callers apart whatever is in their names.
   for (const scope of scopes) name += `${caller[scope]?.length ?? "-"}:${caller[scope] ?? ""}`;

@@ -4,7 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import type { ExchangeEvent } from "../core/event.ts";
 import { type LedgerHealth, WAITING_MAX } from "./cost/batches.ts";
 import { defaultLedgerPath } from "./cost/ledger-path.ts";
-import { createPacker } from "./cost/packed-rows.ts";
+import { createPacker, memoryOf } from "./cost/packed-rows.ts";
 import type { FromWorker, ToWorker } from "./cost/records-worker.ts";
 import { rowOf } from "./cost/row.ts";
 
@@ -46,7 +46,8 @@ export function createRecords(
   const closed = Promise.withResolvers<void>();
   const closing = new AbortController();
   let health: LedgerHealth = { isUp: true, detail: undefined, pending: 0, dropped: 0 };
-  const waiting = createPacker();
+  const memory = memoryOf(WAITING_MAX);
+  const packer = createPacker(memory);
   let missed = 0;
   /** Rows of each message that the thread has not dealt with yet, and how many messages it has. */
   const underway: number[] = [];
@@ -57,11 +58,11 @@ export function createRecords(
 
   const send = () => {
     isScheduled = false;
-    const rows = waiting.rows();
-    if (rows === 0 && missed === 0) return;
-    say({ kind: "rows", rows: waiting.take(), missed });
-    underway.push(rows);
-    underwayRows += rows;
+    if (packer.waiting() === 0 && missed === 0) return;
+    const taken = packer.take();
+    say({ kind: "rows", rows: taken, missed });
+    underway.push(taken.rows);
+    underwayRows += taken.rows;
     missed = 0;
     sentAtMs = clock.monotonicMs();
   };
@@ -84,7 +85,11 @@ export function createRecords(
         break;
       case "health":
         health = message.health;
-        for (; dealtWith < message.dealtWith; dealtWith++) underwayRows -= underway.shift() ?? 0;
+        for (; dealtWith < message.dealtWith; dealtWith++) {
+          const rows = underway.shift() ?? 0;
+          packer.free(rows);
+          underwayRows -= rows;
+        }
         ready.resolve();
         break;
       case "closed":
@@ -96,7 +101,7 @@ export function createRecords(
     ended(`the ledger's thread has failed (${error instanceof Error ? error.message : String(error)})`),
   );
   thread.on("exit", () => ended("the ledger's thread has ended"));
-  say({ kind: "open", ledger: path === "" ? undefined : { path, keepDays }, lines });
+  say({ kind: "open", ledger: path === "" ? undefined : { path, keepDays }, lines, memory });
 
   let end: Promise<void> | undefined;
   const close = async () => {
@@ -115,11 +120,10 @@ export function createRecords(
     add(event) {
       const row = end === undefined ? rowOf(event) : undefined;
       if (row === undefined) return;
-      if (waiting.rows() + underwayRows < WAITING_MAX) waiting.add(row);
-      else missed++;
+      if (!packer.add(row)) missed++;
       if (!isScheduled) schedule();
     },
-    health: () => ({ ...health, pending: health.pending + underwayRows + waiting.rows(), dropped: health.dropped + missed }),
+    health: () => ({ ...health, pending: health.pending + underwayRows + packer.waiting(), dropped: health.dropped + missed }),
     close() {
       end ??= close();
       return end;

@@ -1,25 +1,31 @@
 import type { OpenResponse } from "../../core/exchange.ts";
 import type { Observed } from "../../core/gateway.ts";
-import type { HeaderField } from "../../core/headers.ts";
+import type { HeaderField, HeaderList } from "../../core/headers.ts";
 import { remembered } from "../../core/remembered.ts";
 import { named } from "../../core/visible-name.ts";
 
 /** The answer with who gave it, and with what it took where that is known before its first byte. */
-export function withTokens(response: OpenResponse, { caller, usage, answeredModel }: Observed): OpenResponse {
-  const headers: HeaderField[] = [];
-  // A target may be such a gateway too.
-  for (const field of response.headers) if (!isTold(field)) headers.push(field);
-  headers.push(providerField(caller.provider));
-  const model = answeredModel ?? caller.model;
-  if (model !== undefined) headers.push(modelField(model));
-  if (usage !== undefined) {
-    const { inputTokens, outputTokens } = usage;
-    headers.push(["X-LLM-Input-Tokens", String(inputTokens)]);
-    headers.push(["X-LLM-Output-Tokens", String(outputTokens)]);
-    headers.push(["X-LLM-Total-Tokens", String(inputTokens + outputTokens)]);
-  }
+export function withTokens(response: OpenResponse, observed: Observed): OpenResponse {
   const { status, reason, body, tunnel } = response;
+  const headers = [...othersOf(response.headers), ...fieldsOf(observed)];
   return tunnel === undefined ? { status, reason, headers, body } : { status, reason, headers, body, tunnel };
+}
+
+/** A target may be such a gateway too. */
+function othersOf(headers: HeaderList): HeaderList {
+  for (const field of headers) if (isTold(field)) return headers.filter((each) => !isTold(each));
+  return headers;
+}
+
+function fieldsOf({ caller, usage, answeredModel }: Observed): HeaderList {
+  const provider = providerField(caller.provider);
+  const model = modelField(answeredModel ?? caller.model ?? "");
+  if (usage === undefined) return model[1] === "" ? [provider] : [provider, model];
+  const { inputTokens, outputTokens } = usage;
+  const input: HeaderField = ["X-LLM-Input-Tokens", String(inputTokens)];
+  const output: HeaderField = ["X-LLM-Output-Tokens", String(outputTokens)];
+  const total: HeaderField = ["X-LLM-Total-Tokens", String(inputTokens + outputTokens)];
+  return model[1] === "" ? [provider, input, output, total] : [provider, model, input, output, total];
 }
 
 const providerField = remembered((provider): HeaderField => ["X-LLM-Provider", provider]);

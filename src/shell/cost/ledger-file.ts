@@ -17,6 +17,10 @@ const APPLICATION_ID = 0x46504c47;
 const BUSY_MS_AT_START = 2_000;
 const BUSY_MS = 20;
 
+/** Larger pages than usual, and checkpoints further apart: rows at load take a quarter less of the processor (docs/decisions). */
+const PAGE_BYTES = 16_384;
+const CHECKPOINT_PAGES = 2_000;
+
 /** Of SQLite's file format: magic, user_version, application_id (https://www.sqlite.org/fileformat.html#the_database_header). */
 const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100;
@@ -94,9 +98,13 @@ function prepare(database: Database, path: string): void {
   database.run(`PRAGMA busy_timeout = ${BUSY_MS_AT_START}`);
   checkIdentity(path, numberOf(database, "application_id"), numberOf(database, "user_version"));
   const version = numberOf(database, "user_version");
-  if (version === 0) makeTables(database, path);
+  if (version === 0) {
+    database.run(`PRAGMA page_size = ${PAGE_BYTES}`);
+    makeTables(database, path);
+  }
   if (version === 1) renumber(database);
   database.run("PRAGMA journal_mode = WAL");
+  database.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   // A lost process loses nothing; a lost machine at most the last moments.
   database.run("PRAGMA synchronous = NORMAL");
   database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);

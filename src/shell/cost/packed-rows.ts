@@ -1,12 +1,11 @@
 import { COLUMNS, type LedgerRow } from "./row.ts";
 
 /**
- * Rows on their way to another thread: numbers as they are, texts by their place in a list that both sides keep. It costs a fraction of what
- * it costs to send them as they are, for few of their texts are different.
+ * Rows on their way to another thread, in memory that both share: numbers as they are, texts by their place in a list that both sides keep,
+ * for few of their texts are different. What is taken says only how many rows stand there now.
  */
 export type PackedRows = {
-  /** The columns of one row after another; not a number: null. */
-  readonly numbers: Float64Array;
+  readonly rows: number;
   /** Texts that come for the first time. */
   readonly texts: readonly string[];
   /** The list begins anew with them. */
@@ -16,25 +15,36 @@ export type PackedRows = {
 const WIDTH = COLUMNS.length;
 const IS_TEXT: readonly boolean[] = COLUMNS.map(({ type }) => type.startsWith("TEXT"));
 
-/** Rows that there is room for at first. */
-const ROWS = 256;
-
 /** Models and hashes of keys are as many as clients like; beyond so many the list begins anew. */
 const TEXTS_MAX = 10_000;
 
+/** Room for so many rows, used round and round. */
+export function memoryOf(rows: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(rows * WIDTH * Float64Array.BYTES_PER_ELEMENT);
+}
+
 export type Packer = {
-  readonly add: (row: LedgerRow) => void;
-  readonly rows: () => number;
+  /** False: there is no room for it. */
+  readonly add: (row: LedgerRow) => boolean;
+  /** Rows that have been added and not taken yet. */
+  readonly waiting: () => number;
   /** What has been added since the last time. */
   readonly take: () => PackedRows;
+  /** The other side has read so many of the rows that were taken. */
+  readonly free: (rows: number) => void;
 };
 
-export function createPacker(): Packer {
-  let numbers = new Float64Array(ROWS * WIDTH);
-  let length = 0;
+export function createPacker(memory: SharedArrayBuffer): Packer {
+  const numbers = new Float64Array(memory);
+  let at = 0;
+  let waiting = 0;
+  let room = numbers.length / WIDTH;
   const places = new Map<string, number>();
   let texts: string[] = [];
   let isNewList = true;
+  /** Of each column: most rows have the text of the one before. */
+  let last: (string | undefined)[] = [];
+  const lastPlaces = new Float64Array(WIDTH);
 
   const placeOf = (text: string) => {
     const known = places.get(text);
@@ -47,42 +57,54 @@ export function createPacker(): Packer {
 
   return {
     add(row) {
-      if (length === numbers.length) {
-        const larger = new Float64Array(2 * length);
-        larger.set(numbers);
-        numbers = larger;
-      }
+      if (room === 0) return false;
       for (let column = 0; column < WIDTH; column++) {
         const value = row[column];
-        numbers[length++] = typeof value === "string" ? placeOf(value) : typeof value === "number" ? value : Number.NaN;
+        if (typeof value === "string" && value !== last[column]) {
+          last[column] = value;
+          lastPlaces[column] = placeOf(value);
+        }
+        numbers[at++] = typeof value === "number" ? value : typeof value === "string" ? (lastPlaces[column] ?? Number.NaN) : Number.NaN;
       }
+      if (at === numbers.length) at = 0;
+      waiting++;
+      room--;
+      return true;
     },
-    rows: () => length / WIDTH,
+    waiting: () => waiting,
     take() {
-      const packed = { numbers: numbers.slice(0, length), texts, isNewList };
-      length = 0;
+      const packed = { rows: waiting, texts, isNewList };
+      waiting = 0;
       texts = [];
       isNewList = places.size > TEXTS_MAX;
-      if (isNewList) places.clear();
+      if (isNewList) {
+        places.clear();
+        last = [];
+      }
       return packed;
+    },
+    free(rows) {
+      room += rows;
     },
   };
 }
 
-/** The other side. What is packed must come in the order in which it was. */
-export function createUnpacker(): (packed: PackedRows) => readonly LedgerRow[] {
+/** The other side. What was taken must come in the order in which it was. */
+export function createUnpacker(memory: SharedArrayBuffer): (packed: PackedRows) => readonly LedgerRow[] {
+  const numbers = new Float64Array(memory);
+  let at = 0;
   let known: string[] = [];
-  return ({ numbers, texts, isNewList }) => {
-    known = isNewList ? [...texts] : [...known, ...texts];
-    const rows: LedgerRow[] = [];
-    for (let from = 0; from < numbers.length; from += WIDTH) {
+  return ({ rows, texts, isNewList }) => {
+    if (isNewList) known = [];
+    for (const text of texts) known.push(text);
+    return Array.from({ length: rows }, () => {
       const row: (string | number | null)[] = [];
       for (let column = 0; column < WIDTH; column++) {
-        const number = numbers[from + column] ?? Number.NaN;
+        const number = numbers[at++] ?? Number.NaN;
         row.push(Number.isNaN(number) ? null : IS_TEXT[column] === true ? (known[number] ?? null) : number);
       }
-      rows.push(row as unknown as LedgerRow);
-    }
-    return rows;
+      if (at === numbers.length) at = 0;
+      return row as unknown as LedgerRow;
+    });
   };
 }

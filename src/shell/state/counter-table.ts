@@ -14,6 +14,10 @@ export type Member = Held & {
   placedMs: number;
 };
 
+export function isInTable({ placedMs }: Member): boolean {
+  return placedMs !== Number.NEGATIVE_INFINITY;
+}
+
 export type CounterTable = {
   /** Undefined where nothing counts. */
   readonly find: (limit: Limit) => Member | undefined;

@@ -66,11 +66,15 @@ export function createMemoryBreakers(setup: BreakersSetup): MemoryBreakers {
     return count >= openModels ? soonestMs - nowMs : undefined;
   }
 
+  /** One after another, most requests are of one model whose circuit is closed. */
+  let last: { readonly circuit: Circuit; readonly verdict: BreakerVerdict } | undefined;
+
   return {
     admit(asked) {
       const key = circuitKey(asked);
-      const nowMs = monotonicMs();
       const circuit = table.find(key);
+      if (last?.circuit === circuit && isSame(last.verdict.ticket.key, key) && providerOpenModels() <= 0) return last.verdict;
+      const nowMs = monotonicMs();
       const admission = admit(circuit, nowMs);
       const ticket: BreakerTicket = {
         key,
@@ -80,7 +84,10 @@ export function createMemoryBreakers(setup: BreakersSetup): MemoryBreakers {
       keep(key, circuit, admission);
       if (admission.kind === "refused") return { kind: "refused", ticket, retryAfterMs: admission.retryAfterMs };
       const retryAfterMs = ticket.isProbe ? undefined : refusedByProvider(key, nowMs);
-      return retryAfterMs === undefined ? { kind: "pass", ticket } : { kind: "refused", ticket, retryAfterMs };
+      if (retryAfterMs !== undefined) return { kind: "refused", ticket, retryAfterMs };
+      const verdict: BreakerVerdict = { kind: "pass", ticket };
+      last = circuit.phase.kind === "closed" ? { circuit, verdict } : undefined;
+      return verdict;
     },
 
     settle(ticket, outcome) {
@@ -135,6 +142,10 @@ export function createMemoryBreakers(setup: BreakersSetup): MemoryBreakers {
     generationOf: (key) => table.find(circuitKey(key)).generation,
     size: table.size,
   };
+}
+
+function isSame(one: BreakerKey, other: BreakerKey): boolean {
+  return one.model === other.model && one.provider === other.provider;
 }
 
 /** What was learnt twice comes out so far apart by the time that the telling took. */

@@ -1,6 +1,6 @@
 import type { Limit, LimitVerdict, Reservation } from "../../core/state-store.ts";
 import { advance, amountOf, type Entry, giveBack, put, reconcile, reserve } from "../../policy/limiter.ts";
-import { createCounterTable, type Member } from "./counter-table.ts";
+import { createCounterTable, isInTable, type Member } from "./counter-table.ts";
 
 /** Counters kept at a time: what clients say (keys, users, models) must not fill the memory. A new one takes some 300 bytes, one in use all the time up to 5 KB. */
 export const COUNTERS_MAX = 250_000;
@@ -33,6 +33,16 @@ export function createMemoryLimits(monotonicMs: () => number, countersMax = COUN
   const known = (reservation: OwnReservation) =>
     reservation.held ?? reservation.limits.map((limit) => table.find(limit)).filter((member) => member !== undefined);
 
+  /** Callers keep their list of limits, and few of its counters go meanwhile. */
+  const found = new WeakMap<readonly Limit[], readonly Member[]>();
+  function membersOf(limits: readonly Limit[]): readonly Member[] {
+    const before = found.get(limits);
+    if (before?.every(isInTable)) return before;
+    const members = limits.map((limit) => table.findOrMake(limit));
+    found.set(limits, members);
+    return members;
+  }
+
   function putIn(member: Member, amount: number, atMs: number, nowMs: number): void {
     if (nowMs - atMs >= member.windowMs) return;
     advance(member, nowMs);
@@ -43,8 +53,7 @@ export function createMemoryLimits(monotonicMs: () => number, countersMax = COUN
   return {
     reserve(limits, tokens) {
       const nowMs = monotonicMs();
-      const held: Member[] = [];
-      for (const limit of limits) held.push(table.findOrMake(limit));
+      const held = membersOf(limits);
       const refusal = reserve(held, tokens, nowMs);
       if (refusal !== undefined) return refusal;
       for (const member of held) table.use(member, nowMs);
