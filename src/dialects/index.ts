@@ -4,7 +4,7 @@ import { gemini } from "./gemini.ts";
 import { messages } from "./messages.ts";
 import { responses } from "./responses.ts";
 
-export { toldAtEnd } from "./told-at-end.ts";
+export { ERROR_MEMBER, toldAtEnd } from "./told-at-end.ts";
 export { answeredModel, mayHoldUsage, usageOfUnknown } from "./usage.ts";
 
 export const DIALECTS: Readonly<Record<DialectName, Dialect>> = { chat, responses, messages, gemini };

@@ -8,8 +8,9 @@ const END_BYTES_MAX = 4_096;
 const START_BYTES_MAX = 512;
 
 const USAGE = Buffer.from('"usage"');
-/** `error`, and Databricks' `error_code`. */
-const ERROR = Buffer.from('"error');
+/** The beginning of `error`, and of Databricks' `error_code`: without it an answer says no error. */
+export const ERROR_MEMBER = '"error';
+const ERROR = Buffer.from(ERROR_MEMBER);
 
 /**
  * Usage and model of a whole answer that names its model at its start and tells its usage at its end, as those of Chat Completions and

@@ -6,7 +6,7 @@ import { type HeaderList, headerValue, withoutHeaders } from "../core/headers.ts
 import { FRAME_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
 import { WholeBody } from "../core/whole-body.ts";
-import { DIALECTS, toldAtEnd } from "../dialects/index.ts";
+import { DIALECTS, ERROR_MEMBER, toldAtEnd } from "../dialects/index.ts";
 import { type JsonObject, parseObject } from "../dialects/shared.ts";
 import { answeredModel, mayHoldUsage, usageOfUnknown } from "../dialects/usage.ts";
 import { failureInAnswer, failureOfAnswer } from "../policy/classify.ts";
@@ -111,9 +111,6 @@ function noted(json: JsonObject, answer: OpenResponse, { dialect }: Identified, 
 
 const CUT = "the upstream closed the connection in the middle of its answer";
 const BROKEN = "the upstream's answer begins as JSON and is none";
-
-/** `error`, and Databricks' `error_code`. */
-const ERROR_MEMBER = '"error';
 
 function succeeded(response: OpenResponse, governed: Governed): Inspected {
   governed.settle("success");

@@ -122,12 +122,16 @@ export function put(counter: Counter, amount: number, atMs: number): void {
 /** Changes what was put at `atMs` while it still counts; an entry never falls below zero. */
 export function correct(counter: Counter, difference: number, atMs: number, nowMs: number): void {
   advance(counter, nowMs);
-  let index = 0;
-  while (index < counter.entries.length && (counter.entries[index]?.lastMs ?? atMs) < atMs) index++;
-  const entry = counter.entries[index];
+  const entry = entryAt(counter, atMs);
   // What was brought in by another store can stand in the entry after it; but that of something that counts no longer is gone.
   if (entry === undefined || (entry.firstMs > atMs && nowMs - atMs >= counter.windowMs)) return;
   const change = Math.max(difference, -entry.amount);
   entry.amount += change;
   counter.used += change;
+}
+
+/** A loop and no `find`: a function would be made for each counter of each request. */
+function entryAt({ entries }: Counter, atMs: number): Entry | undefined {
+  for (const entry of entries) if (entry.lastMs >= atMs) return entry;
+  return undefined;
 }

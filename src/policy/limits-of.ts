@@ -106,10 +106,9 @@ function remembered(settings: LimitSettings): Remembered {
 }
 
 function nameOf(caller: Caller, scopes: readonly LimitOverride["scope"][]): string {
-  const [only] = scopes;
-  if (only === undefined) return "";
+  const [first] = scopes;
   // Nobody is called by an empty name.
-  if (scopes.length === 1) return caller[only] ?? "";
+  if (scopes.length === 1 && first !== undefined) return caller[first] ?? "";
   let name = "";
   // The length keeps callers apart whatever is in their names.
   for (const scope of scopes) name += `${caller[scope]?.length ?? "-"}:${caller[scope] ?? ""}`;

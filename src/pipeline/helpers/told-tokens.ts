@@ -18,14 +18,15 @@ function othersOf(headers: HeaderList): HeaderList {
 }
 
 function fieldsOf({ caller, usage, answeredModel }: Observed): HeaderList {
-  const provider = providerField(caller.provider);
-  const model = modelField(answeredModel ?? caller.model ?? "");
-  if (usage === undefined) return model[1] === "" ? [provider] : [provider, model];
+  const fields: HeaderField[] = [providerField(caller.provider)];
+  const model = answeredModel ?? caller.model;
+  if (model !== undefined) fields.push(modelField(model));
+  if (usage === undefined) return fields;
   const { inputTokens, outputTokens } = usage;
-  const input: HeaderField = ["X-LLM-Input-Tokens", String(inputTokens)];
-  const output: HeaderField = ["X-LLM-Output-Tokens", String(outputTokens)];
-  const total: HeaderField = ["X-LLM-Total-Tokens", String(inputTokens + outputTokens)];
-  return model[1] === "" ? [provider, input, output, total] : [provider, model, input, output, total];
+  fields.push(["X-LLM-Input-Tokens", String(inputTokens)]);
+  fields.push(["X-LLM-Output-Tokens", String(outputTokens)]);
+  fields.push(["X-LLM-Total-Tokens", String(inputTokens + outputTokens)]);
+  return fields;
 }
 
 const providerField = remembered((provider): HeaderField => ["X-LLM-Provider", provider]);

@@ -109,7 +109,7 @@ export function createBatches(name: string, sink: Sink, clock: Clock, warn: (tex
     dropped = 0;
   }
 
-  const flush = () => waiting.length === 0 || write();
+  const flush = () => (waiting.length === 0 && dropped === 0) || write();
 
   // Nothing is written yet, but what is wrong is told at the start and not with the first request.
   writeAndGoOn();
@@ -123,6 +123,7 @@ export function createBatches(name: string, sink: Sink, clock: Clock, warn: (tex
     },
     miss(rows) {
       dropped += rows;
+      if (rows > 0) schedule();
     },
     flush,
     health: () => ({ isUp: trouble === undefined, detail: trouble?.detail, pending: waiting.length, dropped }),

@@ -13,7 +13,7 @@ export const SCHEMA_VERSION = 2;
 /** "FPLG" in ASCII, kept in the file's header: it is a ledger, and no other program's database. */
 const APPLICATION_ID = 0x46504c47;
 
-/** At the start, where nothing is held up yet; afterwards the event loop waits for nobody so long. */
+/** At the start, where tables are made; afterwards rows are gathered meanwhile, and tried again. */
 const BUSY_MS_AT_START = 2_000;
 const BUSY_MS = 20;
 

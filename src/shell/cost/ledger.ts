@@ -12,7 +12,7 @@ export { defaultLedgerPath } from "./ledger-path.ts";
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 
-/** Rows taken out at a time, and the pause between, so that no request waits for it. */
+/** Rows taken out at a time, and the pause between, so that rows are not held up for long. */
 const PRUNED_MAX = 500;
 const PRUNE_PAUSE_MS = 50;
 

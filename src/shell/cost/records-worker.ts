@@ -6,6 +6,11 @@ import { openJsonLines } from "./json-lines.ts";
 import { openLedger } from "./ledger.ts";
 import { createUnpacker, type PackedRows } from "./packed-rows.ts";
 
+/**
+ * The thread in which ledger and JSON lines are written. A disk that is slow, a lock that is waited for, a checkpoint of the write-ahead log
+ * hold up nobody's traffic here.
+ */
+
 /** What the thread is told. */
 export type ToWorker =
   | {
@@ -25,10 +30,6 @@ export type FromWorker =
   | { readonly kind: "warn"; readonly text: string }
   | { readonly kind: "closed" };
 
-/**
- * The thread in which ledger and JSON lines are written. A disk that is slow, a lock that is waited for, a checkpoint of the write-ahead log
- * hold up nobody's traffic here.
- */
 const ledgers: Ledger[] = [];
 
 /** Where processors are scarce, traffic comes first: of one that is busy the thread still gets a tenth. */

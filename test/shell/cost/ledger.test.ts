@@ -175,6 +175,17 @@ describe("a row", () => {
     ledger.close();
   });
 
+  test("that was lost on its way is told, also where none follows", async () => {
+    const { path, ledger, warnings } = opened();
+    ledger.miss(0);
+    ledger.miss(3);
+    await turns(1);
+    ledger.miss(2);
+    ledger.close();
+    const told = (rows: number) => `the ledger ${path} is written again; ${rows} rows are missing, which found no room while they waited`;
+    expect(warnings).toEqual([told(3), told(2)]);
+  });
+
   test("of thousands is not lost at a normal stop", () => {
     const { path, ledger } = opened();
     for (let exchange = 1; exchange <= 3_000; exchange++) ledger.add(row(exchange));
