@@ -1,4 +1,5 @@
 import { type JsonObject, objectsOf, textOf, withPrefix } from "../../dialects/shared.ts";
+import type { ChatEnvelope } from "../chat/chunks.ts";
 import { openaiError, statusOfError } from "../errors.ts";
 import type { AnswerContext, TranslatedAnswer } from "../translation.ts";
 import { createIds } from "./call-ids.ts";
@@ -40,7 +41,7 @@ function badAnswer(message: string): TranslatedAnswer {
 }
 
 /** What an answer and each chunk of a stream say of themselves. */
-export function envelopeOf(response: JsonObject, { request, id, createdSeconds }: AnswerContext): JsonObject {
+export function envelopeOf(response: JsonObject, { request, id, createdSeconds }: AnswerContext): ChatEnvelope {
   const { created_at } = response;
   const isTime = typeof created_at === "number" && Number.isFinite(created_at) && created_at >= 0;
   return {

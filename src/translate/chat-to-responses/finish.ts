@@ -1,8 +1,7 @@
 import { isObject, type JsonObject } from "../../dialects/shared.ts";
+import type { FinishReason } from "../chat/chunks.ts";
 import type { ErrorFacts } from "../errors.ts";
 import { errorIn } from "../errors.ts";
-
-export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter";
 
 /** Whatever else ends a response early has cut it as well. */
 export function finishReason(response: JsonObject, isIncomplete: boolean, hasCalls: boolean): FinishReason {

@@ -1,7 +1,5 @@
 import type { JsonObject } from "../../dialects/shared.ts";
-import type { RequestOptions } from "../translation.ts";
-import type { Findings } from "./findings.ts";
-import { ASSISTANT_PARTS, inputText, outputText, partsOf, TEXT_PARTS, TOOL_PARTS, USER_PARTS } from "./request-parts.ts";
+import type { Findings } from "../chat/findings.ts";
 import {
   dropOthers,
   filledList,
@@ -15,7 +13,9 @@ import {
   required,
   text,
   unsupported,
-} from "./validation.ts";
+} from "../chat/validation.ts";
+import type { RequestOptions } from "../translation.ts";
+import { ASSISTANT_PARTS, inputText, outputText, partsOf, TEXT_PARTS, TOOL_PARTS, USER_PARTS } from "./request-parts.ts";
 
 export type Conversation = { readonly input: readonly JsonObject[]; readonly instructions: string | undefined };
 

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../../dialects/shared.ts";
-import type { Findings } from "./findings.ts";
+import type { Findings } from "../chat/findings.ts";
 import {
   type Check,
   dropOthers,
@@ -14,7 +14,7 @@ import {
   text,
   unsupported,
   wrongType,
-} from "./validation.ts";
+} from "../chat/validation.ts";
 
 /** What a message of one role may consist of. */
 export type PartTable = ReadonlyMap<string, Check<JsonObject>>;

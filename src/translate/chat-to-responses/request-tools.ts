@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from "../../dialects/shared.ts";
-import type { Findings } from "./findings.ts";
+import type { Findings } from "../chat/findings.ts";
 import {
   dropOthers,
   filledText,
@@ -13,7 +13,7 @@ import {
   required,
   text,
   wrongType,
-} from "./validation.ts";
+} from "../chat/validation.ts";
 
 const TOOL_TYPES = ["function", "custom"] as const;
 

@@ -1,8 +1,5 @@
-import { isObject, type JsonObject } from "../../dialects/shared.ts";
-import type { RequestMistake, RequestOptions, TranslatedRequest } from "../translation.ts";
-import { createFindings, type Findings } from "./findings.ts";
-import { translateMessages } from "./request-messages.ts";
-import { translateToolChoice, translateTools } from "./request-tools.ts";
+import type { JsonObject } from "../../dialects/shared.ts";
+import { createFindings, type Findings } from "../chat/findings.ts";
 import {
   type Check,
   decimal,
@@ -18,7 +15,10 @@ import {
   required,
   text,
   wrongType,
-} from "./validation.ts";
+} from "../chat/validation.ts";
+import type { RequestMistake, RequestOptions, TranslatedRequest } from "../translation.ts";
+import { translateMessages } from "./request-messages.ts";
+import { translateToolChoice, translateTools } from "./request-tools.ts";
 
 type Draft = { readonly json: JsonObject; readonly body: Record<string, unknown>; readonly text: Record<string, unknown> };
 
@@ -182,8 +182,3 @@ const PARAMETERS: ReadonlyMap<string, Parameter> = new Map<string, Parameter>([
   ["web_search_options", withoutEquivalent(object)],
   ["moderation", withoutEquivalent(object)],
 ]);
-
-/** Did the client ask for the usage of a streamed answer? */
-export function asksForUsage({ stream_options }: JsonObject): boolean {
-  return isObject(stream_options) && stream_options.include_usage === true;
-}

@@ -1,9 +1,9 @@
 import type { Payload } from "../../core/dialect.ts";
+import type { Chunks } from "../chat/chunks.ts";
 import { callId } from "./answer.ts";
 import { createIds } from "./call-ids.ts";
 import { type Call, type CallKind, inputKey } from "./items.ts";
 import { createPlaces, idOf, type Place } from "./places.ts";
-import type { Chunks } from "./stream-chunks.ts";
 import { type Given, give, missing, nothingGiven } from "./text-progress.ts";
 
 /** For all calls of a stream together, in characters: a hundred times what long arguments have. */

@@ -1,9 +1,9 @@
 import type { Payload } from "../../core/dialect.ts";
 import { isObject, type JsonObject } from "../../dialects/shared.ts";
+import type { Chunks } from "../chat/chunks.ts";
 import { chatAnnotation, readMessages } from "./items.ts";
-import { chatLogprobs } from "./logprobs.ts";
+import { chatLogprobs, choiceLogprobs } from "./logprobs.ts";
 import { createPlaces, type Place } from "./places.ts";
-import type { Chunks } from "./stream-chunks.ts";
 import { createTextProgress, give, giveOfPart, missing, missingOfPart, type PartEnd, type TextProgress } from "./text-progress.ts";
 
 /** What has been given of one message. */
@@ -48,7 +48,7 @@ export function createMessageStream(chunks: Chunks, withLogprobs: boolean): Mess
   };
   const chunkOf = (kind: TextKind, text: string, logprobs: readonly JsonObject[]): Payload => {
     given[kind] += text.length;
-    return kind === "text" ? chunks.content(text, logprobs) : chunks.delta({ refusal: text });
+    return kind === "text" ? chunks.content(text, choiceLogprobs(logprobs)) : chunks.delta({ refusal: text });
   };
   const logprobsOf = (logprobs: unknown): readonly JsonObject[] => (withLogprobs ? chatLogprobs(logprobs) : NONE);
   const annotationChunks = (annotations: readonly JsonObject[]): readonly Payload[] => {

@@ -1,15 +1,15 @@
 import type { Payload } from "../../core/dialect.ts";
 import { isObject, type JsonObject, objectsOf, parseObject, textOf } from "../../dialects/shared.ts";
 import { BROKEN_JSON, isBrokenJson } from "../broken-json.ts";
+import { createChunks, errorPayload } from "../chat/chunks.ts";
 import type { ErrorFacts } from "../errors.ts";
 import type { AnswerContext, StreamTranslation } from "../translation.ts";
-import { NO_OUTPUT } from "./answer.ts";
+import { envelopeOf, NO_OUTPUT } from "./answer.ts";
 import { errorOr, failureOf, finishReason } from "./finish.ts";
 import { type Call, type CallKind, isText, readCall } from "./items.ts";
 import { type Place, placeOf, placeOfItem } from "./places.ts";
 import { saidInput, saidText } from "./said.ts";
 import { createCallStream } from "./stream-calls.ts";
-import { createChunks, errorPayload } from "./stream-chunks.ts";
 import { createMessageStream } from "./stream-messages.ts";
 import { chatUsage } from "./usage.ts";
 
@@ -19,7 +19,7 @@ export const STREAM_ITEMS_MAX = 10_000;
 type Handler = (event: JsonObject) => readonly Payload[];
 
 export function createStream(context: AnswerContext): StreamTranslation {
-  const chunks = createChunks(context);
+  const chunks = createChunks((response) => envelopeOf(response, context), context.request);
   const messages = createMessageStream(chunks, context.request.logprobs === true);
   const calls = createCallStream(chunks, context.id);
   let isOver = false;
@@ -84,7 +84,8 @@ export function createStream(context: AnswerContext): StreamTranslation {
     if (calls.hasLost() && !isCut) return [...chunks.role(), ...payloads, ...fail(LOST_INPUT)];
     isOver = true;
     const reason = finishReason(response, isCut, calls.hasTold());
-    return [...chunks.role(), ...payloads, ...chunks.end(reason, chatUsage(response.usage), textOf(response.service_tier))];
+    const tier = textOf(response.service_tier);
+    return [...chunks.role(), ...payloads, chunks.finish(reason, tier), ...chunks.end(chatUsage(response.usage), tier)];
   };
 
   const output: Readonly<Record<string, Handler>> = {

@@ -1,7 +1,7 @@
 import type { Payload } from "../../core/dialect.ts";
 import type { JsonObject } from "../../dialects/shared.ts";
 import type { AnswerContext } from "../translation.ts";
-import { type ArgumentsWatch, watchArguments } from "./arguments.ts";
+import { type ArgumentsWatch, watchArguments } from "./arguments-watch.ts";
 import { CALLS_MAX, createCallFinder } from "./call-finder.ts";
 import type { Pieces } from "./pieces.ts";
 import { madeId, thinkingBlock, toolUseBlock } from "./whole.ts";

@@ -1,8 +1,8 @@
 import { isObject, type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
 import { anthropicError, type ErrorFacts, errorIn, statusOfError } from "../errors.ts";
+import { inputOf } from "../tool-input.ts";
 import type { AnswerContext, TranslatedAnswer } from "../translation.ts";
 import { errorOf, NAMELESS_CALL, plainError } from "./answer-error.ts";
-import { inputOf } from "./arguments.ts";
 import { brokenOff, type End, endOf, isCutShort, matchedStop } from "./end.ts";
 import { type Pieces, piecesOf } from "./pieces.ts";
 import { type Usage, usageOf } from "./usage.ts";
