@@ -67,12 +67,13 @@ export function targetKeys(isAuth: boolean): readonly string[] {
 export function columnKeys(list: string): readonly string[] {
   const columns = Object.entries<Readonly<Record<string, Column>>>(LIST_COLUMNS).find(([name]) => name === list)?.[1];
   if (columns === undefined) throw new Error(`there is no list of tables ${list}`);
-  return tagged(
-    Object.entries(columns).map(([key, { expected, isRequired }]) => ({
-      head: `Cm ${argument(key)}`,
-      text: prose(isRequired ? `${expected}; must be given` : expected),
-    })),
-  );
+  return tagged(Object.entries(columns).map(([key, column]) => ({ head: `Cm ${argument(key)}`, text: columnText(column) })));
+}
+
+function columnText({ value, summary, defaultText, isRequired }: Column): readonly string[] {
+  if (summary === undefined) return prose(isRequired ? `${valueText(value)}; must be given` : valueText(value));
+  const preset = isRequired ? "must be given" : defaultText;
+  return [...prose(summary), ".Pp", ...prose(`Value: ${valueText(value)}.`), ...(preset === undefined ? [] : prose(`Default: ${preset}.`))];
 }
 
 const AT_START: readonly string[] = ["Only at the start."];

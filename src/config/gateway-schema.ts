@@ -3,10 +3,12 @@ import { PROVIDER_NAMES } from "../core/provider.ts";
 import { STORE_LOSS_WAYS } from "../core/state-store.ts";
 import { DEGRADED_SIGNAL } from "../policy/degraded-answer.ts";
 import type { GatewaySettings, LimitOverrideSetting, PriceSetting } from "./gateway-settings.ts";
+import { ROUTE_COLUMNS, ROUTES } from "./route-schema.ts";
 import type { Setting } from "./schema.ts";
-import { type Column, tableList } from "./table-list.ts";
+import { type Column, type Columns, tableList } from "./table-list.ts";
 import {
   choice,
+  inFile as inFileKind,
   integer,
   isTable,
   ORIGINS,
@@ -39,35 +41,38 @@ const LIMIT = integer("N", 0, LIMIT_MAX);
 const RETRIES = integer("N", 0, 10);
 const MIB = 1024 * 1024;
 
-type Columns = Readonly<Record<string, Column>>;
-
 const isLimit = (value: unknown) => (Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= LIMIT_MAX ? value : undefined);
 const isFilled = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 const oneOf = (choices: readonly string[]) => (value: unknown) => choices.find((each) => each === value);
 const isPrice = (value: unknown) => (typeof value === "number" && value >= 0 && value <= 1_000_000 ? value : undefined);
 
-const limitColumn = (name: string): Column => ({ name, expected: `a whole number from 0 (none) to ${LIMIT_MAX}`, read: isLimit });
-const priceColumn = (name: string): Column => ({ name, expected: "a price in USD for a million tokens, 0 or above", read: isPrice });
+const column = (name: string, hint: string, expected: string, read: (value: unknown) => unknown): Column => ({
+  name,
+  value: inFileKind(hint, expected, read),
+});
+const limitColumn = (name: string) => column(name, "N", `a whole number from 0 (none) to ${LIMIT_MAX}`, isLimit);
+const priceColumn = (name: string) => column(name, "PRICE", "a price in USD for a million tokens, 0 or above", isPrice);
 
 const OVERRIDE_COLUMNS: Columns = {
-  provider: {
-    name: "provider",
-    expected: `one of ${PROVIDER_NAMES.join(", ")}, or a glob such as *`,
-    read: (value) => (/[*?]/.test(String(value)) ? isFilled(value) : oneOf(PROVIDER_NAMES)(value)),
-  },
-  model: { name: "model", expected: "a model's name, or a glob such as gpt-5*", read: isFilled },
+  provider: column("provider", "NAME", `one of ${PROVIDER_NAMES.join(", ")}, or a glob such as *`, (value) =>
+    /[*?]/.test(String(value)) ? isFilled(value) : oneOf(PROVIDER_NAMES)(value),
+  ),
+  model: column("model", "GLOB", "a model's name, or a glob such as gpt-5*", isFilled),
   key: {
-    name: "key",
-    expected: `a client's key, its hash of ${KEY_HASH_DIGITS} digits as faultproxy cost shows it, or * for each key`,
-    read: isFilled,
+    ...column(
+      "key",
+      "KEY",
+      `a client's key, its hash of ${KEY_HASH_DIGITS} digits as faultproxy cost shows it, or * for each key`,
+      isFilled,
+    ),
     isSecret: (value) => value !== "*" && !KEY_HASH.test(String(value)),
   },
-  user: { name: "user", expected: "a user's name, or a glob such as *", read: isFilled },
+  user: column("user", "GLOB", "a user's name, or a glob such as *", isFilled),
   requests_per_minute: limitColumn("requestsPerMinute"),
   tokens_per_minute: limitColumn("tokensPerMinute"),
   requests_per_day: limitColumn("requestsPerDay"),
   tokens_per_day: limitColumn("tokensPerDay"),
-  on_store_loss: { name: "onStoreLoss", expected: `one of ${STORE_LOSS_WAYS.join(", ")}`, read: oneOf(STORE_LOSS_WAYS) },
+  on_store_loss: column("onStoreLoss", "WAY", `one of ${STORE_LOSS_WAYS.join(", ")}`, oneOf(STORE_LOSS_WAYS)),
 };
 
 const OVERRIDES = tableList<LimitOverrideSetting>(OVERRIDE_COLUMNS, ({ provider, model, key, user, onStoreLoss: _way, ...numbers }) => {
@@ -79,18 +84,18 @@ const OVERRIDES = tableList<LimitOverrideSetting>(OVERRIDE_COLUMNS, ({ provider,
 });
 
 const PRICE_COLUMNS: Columns = {
-  provider: { name: "provider", expected: `one of ${PROVIDER_NAMES.join(", ")}`, read: oneOf(PROVIDER_NAMES) },
-  model: { name: "model", expected: "a model's name, or a glob such as my-*", read: isFilled, isRequired: true },
+  provider: column("provider", "NAME", `one of ${PROVIDER_NAMES.join(", ")}`, oneOf(PROVIDER_NAMES)),
+  model: { ...column("model", "GLOB", "a model's name, or a glob such as my-*", isFilled), isRequired: true },
   input_per_million: { ...priceColumn("inputPerMillion"), isRequired: true },
   output_per_million: { ...priceColumn("outputPerMillion"), isRequired: true },
   cache_read_per_million: priceColumn("cacheReadPerMillion"),
   cache_write_per_million: priceColumn("cacheWritePerMillion"),
 };
 
-const PRICES = tableList<PriceSetting>(PRICE_COLUMNS, () => undefined);
+const PRICES = tableList<PriceSetting>(PRICE_COLUMNS);
 
-/** The keys of each table in a list of tables, by the key of the list. The manual has them from here too. */
-export const LIST_COLUMNS = { "limits.override": OVERRIDE_COLUMNS, "cost.price": PRICE_COLUMNS } as const;
+/** The keys of each table in a list of tables, by the key of the list; and of those inside. The manual has them from here too. */
+export const LIST_COLUMNS = { "limits.override": OVERRIDE_COLUMNS, "cost.price": PRICE_COLUMNS, ...ROUTE_COLUMNS } as const;
 
 const CHARS_EXPECTED = `a table from providers (${PROVIDER_NAMES.join(", ")}) to numbers above 0, such as { openai = 5, anthropic = 3 }`;
 
@@ -108,7 +113,7 @@ const CHARS_PER_PROVIDER: ValueKind<GatewaySettings["providerCharsPerToken"]> = 
   },
 };
 
-/** Everything of `[limits]`, `[retry]`, `[breaker]`, `[cors]`, `[cost]` and `[state]`, and of `[server]` what says who may use it. */
+/** Everything of `[limits]`, `[retry]`, `[breaker]`, `[cors]`, `[cost]`, `[state]` and `[[route]]`, and of `[server]` what says who may use it. */
 export const GATEWAY_SETTINGS: Rows = {
   gateway: {
     key: "gateway",
@@ -328,4 +333,10 @@ export const GATEWAY_SETTINGS: Rows = {
     "with which all keys in the store begin",
     { onlyAtStart: true },
   ),
+
+  routes: inFile("route", ROUTES, [], "which targets a request may go to, one after the other; the first that matches counts", {
+    defaultText: "none",
+    example:
+      '[{ match = { model = "gpt-4*" }, targets = [{ provider = "openai" }, { provider = "anthropic", model = "claude-sonnet-4-5" }] }]',
+  }),
 };

@@ -1,5 +1,6 @@
 import type { ProviderName } from "../core/provider.ts";
 import type { LimitNumbers, StoreLossWay } from "../core/state-store.ts";
+import type { RouteSetting } from "./route-settings.ts";
 
 /** `[[limits.override]]`: exactly one of the four names is there. */
 export type LimitOverrideSetting = Partial<LimitNumbers> & {
@@ -23,7 +24,7 @@ export type PriceSetting = {
 };
 
 /** Tables of the file that turn a feature on by being there. */
-export const FEATURE_TABLES = ["limits", "breaker", "retry", "cors", "cost"] as const;
+export const FEATURE_TABLES = ["limits", "breaker", "retry", "cors", "cost", "route"] as const;
 export type FeatureTable = (typeof FEATURE_TABLES)[number];
 
 /** What can be set of the gateway, and of who may use the proxy. */
@@ -75,6 +76,9 @@ export type GatewaySettings = LimitNumbers & {
   /** `redis://…`; undefined: in memory. */
   readonly stateUrl: string | undefined;
   readonly statePrefix: string;
+
+  /** In their order; the first that matches a request counts. */
+  readonly routes: readonly RouteSetting[];
 
   /** Of the proxy itself; one of them must be shown where there are any. */
   readonly apiKeys: readonly string[];

@@ -1,14 +1,16 @@
 import { parse, TomlError } from "smol-toml";
 import { didYouMean } from "../core/nearest.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
-import { FEATURE_TABLES } from "./gateway-settings.ts";
+import { FEATURE_TABLES, type FeatureTable } from "./gateway-settings.ts";
 import { withPreset } from "./presets.ts";
 import { SETTING_ROWS } from "./schema.ts";
 import type { Settings, TargetScope, TargetSetting } from "./settings.ts";
+import { TABLES_HINT } from "./table-list.ts";
 import { TARGET_ROWS, type TargetRowName, tableOf } from "./target-schema.ts";
 import { positionOfKey, type TomlPosition, tomlPositions } from "./toml-positions.ts";
+import { tomlValue } from "./toml-value.ts";
 import { withoutCredentials } from "./upstream.ts";
-import { isTable, type Table, type ValueKind } from "./value-kinds.ts";
+import { isTable, type Mistake, type Table, type ValueKind } from "./value-kinds.ts";
 
 /** A mistake in the file. */
 export type Problem = TomlPosition & {
@@ -54,6 +56,8 @@ const TABLES: ReadonlySet<string> = new Set(
   }),
 );
 
+const LISTS_OF_TABLES: readonly string[] = [...ENTRIES].flatMap(([path, { value }]) => (value.hint === TABLES_HINT ? [path] : []));
+
 /** More would help nobody; a file that is no configuration at all must not take long. */
 const PROBLEMS_MAX = 100;
 
@@ -81,7 +85,8 @@ export function readToml(toml: string): FileReading {
   };
   readTable([], root, found, refuse);
   const tables = new Set([...found.keys()].map((key) => key.split(".")[0]));
-  const featureTables = FEATURE_TABLES.filter((table) => tables.has(table));
+  const isThere = (table: FeatureTable) => tables.has(table) && !(table === "route" && isEmptyList(found.get(table)?.value));
+  const featureTables = FEATURE_TABLES.filter(isThere);
   const settings = { ...settingsOf(found, refuse), ...(featureTables.length === 0 ? {} : { featureTables }) };
   // What is misspelt has been told already.
   const isMisspelt = isTable(root.backend) && Object.keys(root.backend).some((key) => !ENTRIES.has(`backend\0${key}`) && key !== "auth");
@@ -92,6 +97,11 @@ export function readToml(toml: string): FileReading {
     written: new Map([...found].map(([key, { path }]) => [key, positionOfKey(positions, path)])),
     problems: [...problems.sort((a, b) => a.line - b.line || a.column - b.column), ...furtherProblems(problems, further)],
   };
+}
+
+/** Such as a file says that shows what holds without it. */
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 function furtherProblems(problems: readonly Problem[], further: number): readonly Problem[] {
@@ -111,9 +121,9 @@ function readTable(at: readonly string[], table: Table, found: Map<string, Found
     const joined = path.join("\0");
     const entry = ENTRIES.get(joined);
     if (entry !== undefined) {
-      const read = readValue(path, value, entry.value);
+      const read = tomlValue(value, entry.value);
       const before = found.get(entry.key);
-      if (!read.ok) refuse([...path, ...(read.at ?? [])], () => read.message);
+      if (!read.ok) for (const mistake of [read, ...(read.further ?? [])]) refuseValue(path, value, entry.value, mistake, refuse);
       else if (before !== undefined)
         refuse(path, () => `${path.join(".")} says the same as ${before.path.join(".")}; one of them is enough`);
       else found.set(entry.key, { path, place: entry.place, value: read.value });
@@ -129,7 +139,7 @@ function unknownKey(path: readonly string[], isOfTable: boolean): string {
   const siblings = (all: Iterable<string>) => [
     ...new Set([...all].map((known) => known.split("\0")).flatMap((known) => (isBelow(known, at) ? [known[at.length] ?? ""] : []))),
   ];
-  const tables = siblings(TABLES);
+  const tables = siblings([...TABLES, ...LISTS_OF_TABLES]);
   const keys = siblings([...ENTRIES].flatMap(([known, entry]) => (known === nul(entry.key) ? [known] : []))).filter(
     (name) => !tables.includes(name),
   );
@@ -143,38 +153,26 @@ function isBelow(known: readonly string[], at: readonly string[]): boolean {
   return known.length > at.length && at.every((part, index) => known[index] === part);
 }
 
-type Read =
-  | { readonly ok: true; readonly value: unknown }
-  /** `at`: inside the value. */
-  | { readonly ok: false; readonly message: string; readonly at?: readonly string[] | undefined };
-
-function readValue(path: readonly string[], value: unknown, { tomlTypes, parse: parseText, fromToml, isSecret }: ValueKind<unknown>): Read {
-  const refuse = (expected: string): Read => {
-    const what = isSecret === true ? "…" : shown(path, value);
-    return { ok: false, message: `${path.join(".")} = ${what}: expected ${expected}` };
-  };
-  if (fromToml !== undefined) {
-    const read = fromToml(value);
-    if (read.ok) return read;
-    return read.at === undefined ? refuse(read.expected) : refusedInside(path, read.at, value, read.expected);
-  }
-  const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
-  const type = tomlTypes.find((candidate) => candidate === (isList ? "list" : typeof value));
-  if (type === undefined) return refuse(tomlTypes.map((name) => TOML_TYPE_TEXTS[name]).join(" or "));
-  if (type === "boolean") return { ok: true, value };
-  const parsed = parseText(String(value));
-  return parsed.ok ? parsed : refuse(parsed.expected);
+function refuseValue(path: readonly string[], value: unknown, kind: ValueKind<unknown>, { expected, at }: Mistake, refuse: Refuse): void {
+  const what = () =>
+    at === undefined ? `${path.join(".")} = ${kind.isSecret === true ? "…" : shown(path, value)}` : whatInside(path, at, value);
+  refuse([...path, ...(at ?? [])], () => `${what()}: expected ${expected}`);
 }
 
-/** Of a list of tables: which of them, and what stands there. */
-function refusedInside(path: readonly string[], at: readonly string[], value: unknown, expected: string): Read {
-  const [index = "0", key] = at;
-  const which = `[[${path.join(".")}]] number ${Number(index) + 1}`;
-  const table = Array.isArray(value) ? value[Number(index)] : undefined;
-  const held = key !== undefined && isTable(table) ? table[key] : undefined;
+/** Of a list of tables: which of them, and what stands there, down to the part that is wrong. */
+function whatInside(path: readonly string[], at: readonly string[], value: unknown): string {
+  let held = value;
+  let text = `[[${path.join(".")}]]`;
+  let isBehindKey = false;
+  for (const part of at) {
+    const isNumber = Array.isArray(held);
+    if (isNumber) text += ` number ${Number(part) + 1}`;
+    else text += `${isBehindKey ? "." : ", "}${part}`;
+    isBehindKey = !isNumber;
+    held = Array.isArray(held) ? held[Number(part)] : isTable(held) && Object.hasOwn(held, part) ? held[part] : undefined;
+  }
   // A text may be a key.
-  const what = key === undefined ? "" : `, ${key}${typeof held === "number" ? ` = ${held}` : ""}`;
-  return { ok: false, message: `${which}${what}: expected ${expected}`, at };
+  return typeof held === "number" || typeof held === "boolean" ? `${text} = ${held}` : text;
 }
 
 /** Tables may hold keys and tokens. */
@@ -183,8 +181,6 @@ function shown(path: readonly string[], value: unknown): string {
   if (isTable(value)) return path.at(-1) === "model" ? JSON.stringify(value) : "{…}";
   return String(value);
 }
-
-const TOML_TYPE_TEXTS = { number: "a number", string: "a text in quotes", boolean: "true or false", list: "a list of texts" } as const;
 
 // ---- from keys to settings ----
 

@@ -5,15 +5,15 @@ export type TomlPosition = { readonly line: number; readonly column: number };
 const DEPTH_MAX = 16;
 
 /**
- * Finds keys and table headers in a TOML text that has been parsed without error. Keys inside inline tables are found
- * by the key that the inline table belongs to. Keys of the result are paths joined by NUL; in a list of tables each has its number, from 0,
- * behind the name of the list.
+ * Finds keys and table headers in a TOML text that has been parsed without error, also inside inline tables and lists. Keys of the result
+ * are paths joined by NUL; in a list each member has its number, from 0, behind the name of the list.
  */
 export function tomlPositions(toml: string): ReadonlyMap<string, TomlPosition> {
   const positions = new Map<string, TomlPosition>();
+  /** The table that keys belong to, by its name, and by the numbers of the lists that it stands in. */
   let table: readonly string[] = [];
-  /** Of the table in its list, where it is one of several. */
-  let index: string | undefined;
+  let place: readonly string[] = [];
+  /** Of the tables in each list of tables, by its place. */
   const counts = new Map<string, number>();
   let at = 0;
   let line = 1;
@@ -44,62 +44,96 @@ export function tomlPositions(toml: string): ReadonlyMap<string, TomlPosition> {
       else at++;
     }
     at += delimiter.length;
+    // A long string may end with quotes of its own.
+    if (delimiter.length === 3) while (toml.charAt(at) === quote) at++;
   };
   const skipComment = () => {
     while (at < toml.length && toml.charAt(at) !== "\n") at++;
   };
-  /** Moves past a value: to the end of its line, or of the line on which its brackets close. */
-  const skipValue = () => {
-    let depth = 0;
+  /** Moves past white space, line ends and comments. */
+  const skipBlank = () => {
     while (at < toml.length) {
       const character = toml.charAt(at);
-      if (character === "\n" && depth === 0) return;
-      if (character === '"' || character === "'") skipString();
+      if (character === "\n") newLine();
       else if (character === "#") skipComment();
-      else if (character === "\n") newLine();
-      else {
-        if (character === "[" || character === "{") depth++;
-        if (character === "]" || character === "}") depth--;
-        at++;
-      }
+      else if (/\s/.test(character)) at++;
+      else return;
     }
   };
-
-  while (at < toml.length) {
-    const character = toml.charAt(at);
-    if (character === "\n") newLine();
-    else if (character === "#") skipComment();
-    else if (/\s/.test(character)) at++;
-    else if (character === "[") {
-      const start = at;
-      while (toml.charAt(at) === "[") at++;
-      const nameStart = at;
-      while (at < toml.length && toml.charAt(at) !== "]") {
-        if (toml.charAt(at) === '"' || toml.charAt(at) === "'") skipString();
-        else at++;
-      }
-      table = keyPath(toml.slice(nameStart, at));
-      note(table, start);
-      index = undefined;
-      if (nameStart - start === 2) {
-        const name = table.join("\0");
-        const before = counts.get(name) ?? 0;
-        counts.set(name, before + 1);
-        index = String(before);
-        note([...table, index], start);
-      }
-      while (toml.charAt(at) === "]") at++;
-    } else {
-      const start = at;
-      while (at < toml.length && toml.charAt(at) !== "=") {
-        if (toml.charAt(at) === '"' || toml.charAt(at) === "'") skipString();
-        else at++;
-      }
-      const path = keyPath(toml.slice(start, at));
-      note([...table, ...path], start);
-      if (index !== undefined) note([...table, index, ...path], start);
-      skipValue();
+  const skipUntil = (end: string) => {
+    while (at < toml.length && toml.charAt(at) !== end) {
+      if (toml.charAt(at) === '"' || toml.charAt(at) === "'") skipString();
+      else at++;
     }
+  };
+  /** Moves past a key and its value. */
+  const skipAssignment = (name: readonly string[], within: readonly string[]) => {
+    const start = at;
+    skipUntil("=");
+    const path = keyPath(toml.slice(start, at));
+    note([...within, ...path], start);
+    if (name.length !== within.length) note([...name, ...path], start);
+    at++;
+    skipValue([...within, ...path].slice(0, DEPTH_MAX));
+  };
+  /** Moves past a value, and notes what is in it. */
+  const skipValue = (path: readonly string[]) => {
+    while (toml.charAt(at) === " " || toml.charAt(at) === "\t") at++;
+    const opening = toml.charAt(at);
+    if (opening === '"' || opening === "'") skipString();
+    else if (opening === "[" || opening === "{") skipMembers(path, opening);
+    else while (at < toml.length && !",]}#\n".includes(toml.charAt(at))) at++;
+  };
+  const skipMembers = (path: readonly string[], opening: "[" | "{") => {
+    at++;
+    for (let index = 0; ; index++) {
+      skipBlank();
+      const character = toml.charAt(at);
+      if (character === "" || character === "]" || character === "}") break;
+      if (opening === "{") skipAssignment(path, path);
+      else {
+        const member = [...path, String(index)];
+        note(member, at);
+        skipValue(member.slice(0, DEPTH_MAX));
+      }
+      skipBlank();
+      if (toml.charAt(at) === ",") at++;
+    }
+    at++;
+  };
+  /** Where a table of this name stands: in the last table of each list on the way. */
+  const placeOf = (name: readonly string[]): readonly string[] => {
+    const found: string[] = [];
+    for (const part of name.slice(0, DEPTH_MAX)) {
+      found.push(part);
+      const count = counts.get(found.join("\0"));
+      if (count !== undefined) found.push(String(count - 1));
+    }
+    return found;
+  };
+  const skipHeader = () => {
+    const start = at;
+    while (toml.charAt(at) === "[") at++;
+    const nameStart = at;
+    skipUntil("]");
+    table = keyPath(toml.slice(nameStart, at));
+    const isOfList = nameStart - start === 2;
+    if (!isOfList || !positions.has(table.slice(0, DEPTH_MAX).join("\0"))) note(table, start);
+    if (isOfList) {
+      const list = [...placeOf(table.slice(0, -1)), ...table.slice(-1)];
+      const joined = list.join("\0");
+      const before = counts.get(joined) ?? 0;
+      counts.set(joined, before + 1);
+      if (before === 0) note(list, start);
+      place = [...list, String(before)];
+    } else place = placeOf(table);
+    note(place, start);
+    while (toml.charAt(at) === "]") at++;
+  };
+
+  for (skipBlank(); at < toml.length; skipBlank()) {
+    if (toml.charAt(at) === "[") skipHeader();
+    else skipAssignment(table, place);
   }
   return positions;
 }

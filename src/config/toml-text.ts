@@ -9,7 +9,7 @@ export function tomlText(value: unknown): string {
   return String(value);
 }
 
-function tomlKey(key: string): string {
+export function tomlKey(key: string): string {
   return /^[\w-]+$/.test(key) ? key : JSON.stringify(key);
 }
 

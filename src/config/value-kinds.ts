@@ -15,13 +15,21 @@ export type ValueKind<Value> = {
   readonly tomlTypes: readonly ("number" | "string" | "boolean" | "list")[];
   readonly parse: (text: string) => Parsed<Value>;
   /** Reads values that are no texts: tables of the file. In place of `tomlTypes` and `parse`. */
-  readonly fromToml?: (value: unknown) => Parsed<Value>;
+  readonly fromToml?: (value: unknown) => TomlParsed<Value>;
   /** The value as it is written in the file, where that is not what it looks like. */
   // A method: the tables hold kinds of many values.
   toToml?(value: Value): string;
   /** A mistake in it is told without what was written. */
   readonly isSecret?: true;
 };
+
+/** What is wrong, and where inside the value. */
+export type Mistake = { readonly expected: string; readonly at?: readonly string[] };
+
+/** A value of the file may have several mistakes. */
+export type TomlParsed<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | ({ readonly ok: false; readonly further?: readonly Mistake[] } & Mistake);
 
 export function integer(hint: string, minimum: number, maximum: number): ValueKind<number> {
   return { hint, tomlTypes: ["number"], parse: (text) => parseInteger(text, minimum, maximum) };
@@ -146,7 +154,7 @@ export const UPSTREAMS: ValueKind<Partial<Record<ProviderName, string>>> = {
 };
 
 /** A value that only the file can have, by its own reader. */
-function inFile<Value>(hint: string, expected: string, read: (value: unknown) => Value | undefined): ValueKind<Value> {
+export function inFile<Value>(hint: string, expected: string, read: (value: unknown) => Value | undefined): ValueKind<Value> {
   return {
     hint,
     tomlTypes: [],

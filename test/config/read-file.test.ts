@@ -114,8 +114,8 @@ describe("every problem is told, each with its place", () => {
 
   test("the tables that there are are told whole, and a part of a key's name is none of them", () => {
     expect(linesOf("[foo]\n[por]\n")).toEqual([
-      '1:1: unknown key "foo" (known: server, simulator, logging, limits, retry, breaker, cors, cost, state, backend, providers)',
-      '2:1: unknown key "por" (known: server, simulator, logging, limits, retry, breaker, cors, cost, state, backend, providers)',
+      '1:1: unknown key "foo" (known: server, simulator, logging, limits, retry, breaker, cors, cost, state, backend, providers, route)',
+      '2:1: unknown key "por" (known: server, simulator, logging, limits, retry, breaker, cors, cost, state, backend, providers, route)',
     ]);
   });
 

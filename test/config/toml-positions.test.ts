@@ -27,7 +27,7 @@ test.each<[readonly string[], number, number]>([
   [["table"], 5, 1],
   [["table", "in ] ner"], 5, 1],
   [["table", "in ] ner", "key"], 6, 3],
-  [["table", "in ] ner", "key", "inline"], 6, 3],
+  [["table", "in ] ner", "key", "inline"], 6, 11],
   [["table", "in ] ner", "list"], 8, 1],
   [["table", "in ] ner", "after"], 12, 1],
   [["table", "in ] ner", "last", "dotted"], 16, 1],
