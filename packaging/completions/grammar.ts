@@ -1,6 +1,7 @@
 import { definitionFlags } from "../../src/cli/arguments.ts";
 import type { CliCommand, OptionDefinition } from "../../src/cli/command.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
+import { CREDENTIALS_WORDS } from "../../src/cli/credentials.ts";
 import { SETTING_ROWS } from "../../src/config/schema.ts";
 import type { Fault, ParameterSpec } from "../../src/core/fault.ts";
 import { PROVIDER_NAMES } from "../../src/core/provider.ts";
@@ -135,6 +136,7 @@ function optionValues(name: string, { valueHint = "" }: OptionDefinition & { rea
 const WORDS: Readonly<Record<string, Values>> = {
   ctl: { kind: "rule" },
   check: FILES,
+  credentials: { kind: "words", entries: CREDENTIALS_WORDS.map(([word, summary]) => ({ word, summary })) },
   estimate: FILES,
   faults: {
     kind: "words",

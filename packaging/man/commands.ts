@@ -6,7 +6,7 @@ import { SETTING_OPTIONS } from "../../src/cli/options.ts";
 import { argument, commandLine, paragraphs, prose, tagged, typed, usage } from "./mdoc.ts";
 
 /** Commands with a page of their own, and others that are told of in faultproxy(1). */
-export const COMMANDS_WITH_PAGE: readonly string[] = ["serve", "ctl", "run", "cost", "estimate"];
+export const COMMANDS_WITH_PAGE: readonly string[] = ["serve", "ctl", "run", "cost", "estimate", "credentials"];
 
 export async function commandNamed(name: string): Promise<CliCommand> {
   const command = COMMANDS.find((each) => each.name === name);

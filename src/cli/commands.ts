@@ -27,6 +27,11 @@ export const COMMANDS: readonly { readonly name: string; readonly summary: strin
     load: async () => (await import("./estimate.ts")).ESTIMATE,
   },
   {
+    name: "credentials",
+    summary: "copy the login of Claude Code from the keychain for proxies that cannot ask it",
+    load: async () => (await import("./credentials.ts")).CREDENTIALS,
+  },
+  {
     name: "demo",
     summary: "show the faults at work, without a key and without a network",
     load: async () => (await import("./demo.ts")).DEMO,

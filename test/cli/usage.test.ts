@@ -31,7 +31,8 @@ describe("help", () => {
   test.each([["--help"], ["-h"], ["help"]])("%s lists every command", async (word) => {
     const { code, out } = await faultproxy([word]);
     expect(code).toBe(0);
-    for (const { name, summary } of COMMANDS) expect(out).toContain(`  ${name.padEnd(8)}  ${summary}\n`);
+    const width = Math.max(...COMMANDS.map(({ name }) => name.length));
+    for (const { name, summary } of COMMANDS) expect(out).toContain(`  ${name.padEnd(width)}  ${summary}\n`);
   });
 
   test("help COMMAND is COMMAND --help", async () => {

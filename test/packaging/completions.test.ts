@@ -40,7 +40,7 @@ function offered(command: readonly string[]): readonly (readonly string[])[] {
 
 const CASES: readonly (readonly [line: string, offers: readonly string[]])[] = [
   ["faultproxy v", ["version"]],
-  ["faultproxy help c", ["check", "config", "cost", "ctl"]],
+  ["faultproxy help c", ["check", "config", "cost", "credentials", "ctl"]],
   ["faultproxy serve --log-l", ["--log-level"]],
   ["faultproxy serve --no-", ["--no-stdin"]],
   ["faultproxy serve --simulate --log-level ", ["debug", "error", "info", "silent", "warn"]],
@@ -51,6 +51,8 @@ const CASES: readonly (readonly [line: string, offers: readonly string[]])[] = [
   ["faultproxy serve --config /etc/hostn", ["hostname"]],
   ["faultproxy check /etc/hostn", ["hostname"]],
   ["faultproxy faults an", ["anthropic"]],
+  ["faultproxy credentials un", ["uninstall"]],
+  ["faultproxy credentials sync --to /etc/hostn", ["hostname"]],
   ["faultproxy cost --by ", ["day", "key", "model", "provider"]],
   ["faultproxy cost --ledger /etc/hostn", ["hostname"]],
   ["faultproxy estimate --provider op", ["openai", "openrouter"]],

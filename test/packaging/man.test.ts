@@ -14,7 +14,7 @@ const BUILT = join(ROOT, "dist/man");
 const PAGES = await manualPages();
 const page = (name: string) => PAGES[name] ?? `no page ${name}`;
 
-const WITH_PAGE = ["serve", "ctl", "run", "cost", "estimate"];
+const WITH_PAGE = ["serve", "ctl", "run", "cost", "estimate", "credentials"];
 const LOADED = await Promise.all(COMMANDS.map(async ({ name, summary, load }) => ({ name, summary, command: await load() })));
 const commandNamed = (name: string): CliCommand => {
   const found = LOADED.find((each) => each.name === name);
@@ -62,6 +62,7 @@ describe.each(WITH_PAGE)("the page of %s", (name) => {
 test.each([
   ["ctl", "The commands are:"],
   ["serve", ".Ss Commands"],
+  ["credentials", "The commands are:"],
 ])("the page of %s has the commands that its help tells of", (name, line) => {
   const rows = commandNamed(name).tables?.find(([title]) => title === "Commands")?.[1] ?? [];
   expect(itemsAfter(page(`faultproxy-${name}.1`), line).map(rowOf)).toEqual(rows.map(withPoints));
@@ -128,6 +129,7 @@ describe("make man", () => {
       "faultctl.1",
       "faultproxy-config.5",
       "faultproxy-cost.1",
+      "faultproxy-credentials.1",
       "faultproxy-ctl.1",
       "faultproxy-estimate.1",
       "faultproxy-run.1",

@@ -50,7 +50,7 @@ export function askKeychainOf({ platform, environment, user, timeoutMs = ASK_MS_
   if (platform === "darwin") return asMac;
   if (platform === "linux") return asLinux;
   return async () => ({
-    kind: "missing",
+    kind: "failed",
     detail: `no keychain is known on ${platform}; put the key into an environment variable or a file`,
   });
 }
@@ -68,8 +68,7 @@ function answerOfMac(end: ProgramEnd, service: string): KeychainAnswer {
   if (end.kind === "absent") return { kind: "failed", detail: `${place} cannot be read: the program security is not on the PATH` };
   if (end.kind === "stopped")
     return { kind: "failed", detail: `${place} cannot be read: security did not answer; is the Keychain locked?` };
-  if (end.code === MAC_NOT_FOUND)
-    return { kind: "missing", detail: `${place} does not exist; \`security add-generic-password\` makes one` };
+  if (end.code === MAC_NOT_FOUND) return { kind: "missing", detail: `${place} does not exist` };
   if (end.code !== 0) {
     const why = MAC_CODES[end.code] ?? `security ended with ${end.code}`;
     return { kind: "failed", detail: `${place} cannot be read: ${why}` };
@@ -88,7 +87,7 @@ function answerOfLinux(end: ProgramEnd, service: string): KeychainAnswer {
   }
   if (end.code === 0) return { kind: "text", text: end.out.trim() };
   // It has one code for all, and is silent where there is none.
-  if (!end.hasComplained) return { kind: "missing", detail: `${place} does not exist; \`secret-tool store\` makes one` };
+  if (!end.hasComplained) return { kind: "missing", detail: `${place} does not exist` };
   return { kind: "failed", detail: `${place} cannot be read: secret-tool ended with ${end.code}; does a keyring run in this session?` };
 }
 

@@ -45,7 +45,8 @@ export function readFileText(path: string, what: string): FileText {
   } catch (error) {
     const code = codeOf(error);
     const stamp = stampOf(path);
-    if (code === "ENOENT" || code === "ENOTDIR") return { kind: "unusable", reason: "missing", detail: `${what} does not exist`, stamp };
+    if (code === "ENOENT" || code === "ENOTDIR")
+      return { kind: "unusable", reason: "missing", detail: `${what} does not exist; put the key there`, stamp };
     const advice = code === "EACCES" || code === "EPERM" ? "; let the user that faultproxy runs as read it" : "";
     return { kind: "unusable", reason: "unreadable", detail: `${what} cannot be read (${code})${advice}`, stamp };
   } finally {

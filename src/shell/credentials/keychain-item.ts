@@ -45,8 +45,11 @@ export function keychainItem({ service, place, ask, clock, warn }: KeychainItemO
       return;
     }
     warned = undefined;
-    const text =
-      answer.kind === "text" ? credentialOfText(answer.text, place) : ({ ...answer, kind: "unusable", reason: "missing" } as const);
+    if (answer.kind === "missing") {
+      latest = notHeld("missing", `${answer.detail}; put the key there, and it is found within ${KEYCHAIN_AGAIN_MS / 1_000} seconds`);
+      return;
+    }
+    const text = credentialOfText(answer.text, place);
     latest = text.kind === "credential" ? held(text.credential, place, RENEWAL) : notHeld(text.reason, text.detail);
   };
 

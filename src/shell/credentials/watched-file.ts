@@ -20,7 +20,7 @@ export function watchedFile(path: string, { what, renewal }: FileWords, clock: C
   /** It was read so soon after it was written that its stamp does not tell the next change. */
   let isFresh = false;
   let good: Held | undefined;
-  let current: Held = notHeld("missing", `${what} does not exist`);
+  let current: Held = notHeld("missing", `${what} has not been read`);
   /** Since when it has been half-written; undefined: it is not. */
   let partialSinceMs: number | undefined;
   let isWarned = false;
