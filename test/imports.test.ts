@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["shell"],
   ["engines"],
   ["pipeline"],
-  ["rules", "policy", "faults", "simulator", "stream", "providers", "dialects", "config", "translate"],
+  ["rules", "policy", "faults", "simulator", "stream", "providers", "dialects", "config", "translate", "rescue"],
   ["core"],
 ];
 
