@@ -1,6 +1,7 @@
 import type { DialectName } from "./dialect.ts";
 import type { EndpointKind } from "./exchange.ts";
 import type { FailureClass } from "./failure.ts";
+import type { Tried } from "./gateway.ts";
 import type { ProviderName } from "./provider.ts";
 import type { CircuitState, Limit } from "./state-store.ts";
 import type { Usage } from "./usage.ts";
@@ -70,6 +71,10 @@ export type GatewayFacts = {
   readonly user: string | null;
   /** Did the target give a response the last time it was asked? Null: it was not asked. */
   readonly reached: boolean | null;
+  /** Of an exchange that took a route: the provider whose answer it is; null: no route, or no answer. */
+  readonly answeredBy: ProviderName | null;
+  /** The targets of its route in the order in which they were tried; none without a route. */
+  readonly tried: readonly Tried[];
   /** The limit that refused it. */
   readonly limit: Pick<Limit, "scope" | "metric" | "window"> | null;
 };
@@ -112,7 +117,51 @@ export type CircuitEvent = {
   readonly reason: string;
 };
 
+/** A target of a route has failed, and the next one is asked. */
+export type FailoverEvent = {
+  readonly type: "failover";
+  readonly time: string;
+  readonly exchange: number;
+  /** Names of targets. */
+  readonly from: string;
+  readonly to: string;
+  readonly class: FailureClass | null;
+  /** Null where no response came. */
+  readonly status: number | null;
+  /** Had output gone to the client already? */
+  readonly isRescue: boolean;
+};
+
+/** A target of routes is left alone from now on, or may be asked again. */
+export type CooldownEvent = {
+  readonly type: "cooldown";
+  readonly time: string;
+  readonly target: string;
+  /** Null: it is over. */
+  readonly class: FailureClass | null;
+  readonly forMs: number | null;
+};
+
+/** What a source of credentials gives has changed. */
+export type CredentialEvent = {
+  readonly type: "credential";
+  readonly time: string;
+  /** Such as `env OPENAI_API_KEY`; never the credential. */
+  readonly source: string;
+  readonly state: "ready" | "missing" | "unreadable" | "expired";
+  readonly detail: string | null;
+};
+
 /** The shared store went away or came back. */
 export type StoreEvent = { readonly type: "store"; readonly time: string; readonly isUp: boolean; readonly detail: string };
 
-export type FaultproxyEvent = DecisionEvent | ExchangeEvent | RetryEvent | HealedEvent | CircuitEvent | StoreEvent;
+export type FaultproxyEvent =
+  | DecisionEvent
+  | ExchangeEvent
+  | RetryEvent
+  | HealedEvent
+  | CircuitEvent
+  | FailoverEvent
+  | CooldownEvent
+  | CredentialEvent
+  | StoreEvent;

@@ -74,6 +74,8 @@ export type Received = {
   readonly interim: ((response: Interim) => void) | undefined;
   /** Can the connection become a tunnel after a 101? */
   readonly canUpgrade: boolean;
+  /** Does it come from this machine? Undefined: that cannot be told. */
+  readonly isLocal?: (() => boolean) | undefined;
 };
 
 /** A 1xx response before the final one (RFC 9110 section 15.2). */
@@ -117,6 +119,8 @@ export type Identified = Received & {
   /** `upstreamTarget` behind its path, without the question mark. */
   readonly query: string;
   readonly receivedMonotonicMs: number;
+  /** In whose shape our own errors are, where that is not `provider`: a route may lead to another one's target. */
+  readonly errorsAs?: ProviderName;
 };
 
 /** A response whose head has come. */

@@ -1,5 +1,8 @@
+import type { Cooldowns } from "./cooldown.ts";
+import type { Credentials } from "./credential.ts";
 import type { FailureClass } from "./failure.ts";
 import type { ProviderName } from "./provider.ts";
+import type { Route } from "./route.ts";
 import type { Caller, Limit, StateStore } from "./state-store.ts";
 import type { Usage } from "./usage.ts";
 
@@ -28,6 +31,10 @@ export type Gateway = {
     readonly answeredModel: string | undefined;
     readonly usage: Usage;
   }) => number | undefined;
+  /** In the order in which they are looked at. */
+  readonly routes: readonly Route[];
+  readonly credentials: Credentials;
+  readonly cooldowns: Cooldowns;
   /** What `GET /health` answers. */
   readonly health: () => Promise<{ readonly isHealthy: boolean; readonly report: object }>;
   /** What `GET /metrics` answers, in Prometheus' text format. */
@@ -61,6 +68,21 @@ export type Cors = {
   readonly origins: ReadonlySet<string>;
 };
 
+/** One target of a route, and what asking it came to. */
+export type Tried = {
+  /** The target's name. */
+  readonly target: string;
+  /** How often it was asked; 0: it was passed over. */
+  readonly attempts: number;
+  /** Of its last answer; undefined: none came. */
+  readonly status: number | undefined;
+  /** Undefined: it answered, or it was passed over. */
+  readonly failure: FailureClass | undefined;
+  /** Why it was passed over, or what broke; a word for people such as `cooldown` or `upstream_timeout`. */
+  readonly reason: string | undefined;
+  readonly durationMs: number;
+};
+
 /** What was seen of an inference request that went through the gateway; filled while it runs. */
 export type Observed = {
   readonly caller: Caller;
@@ -72,6 +94,10 @@ export type Observed = {
   /** The model that the answer names. */
   answeredModel: string | undefined;
   refusedBy: Limit | undefined;
+  /** Of an exchange that took a route: its targets in the order in which they were tried. */
+  tried: readonly Tried[];
+  /** Whose answer it is, where a route chose the target. */
+  answeredBy: { readonly provider: ProviderName; readonly model: string | undefined } | undefined;
   /** Did the target of the last attempt give a response? Undefined: none was asked. */
   wasReached: boolean | undefined;
   /** From the request's arrival to the first output of a streamed answer. */

@@ -1,3 +1,4 @@
+import type { Credential } from "./credential.ts";
 import type { DialectName } from "./dialect.ts";
 import type { EndpointKind } from "./exchange.ts";
 import type { Framing } from "./frame.ts";
@@ -112,6 +113,9 @@ export type Recognition = {
   readonly keyPrefixes: readonly string[];
 };
 
+/** A path without a trailing slash, such as `/v1`. */
+export type ProviderApi = { readonly dialect: DialectName; readonly root: string };
+
 export type Provider = {
   readonly name: ProviderName;
   readonly title: string;
@@ -128,6 +132,17 @@ export type Provider = {
   readonly clientVariables: (origin: string) => readonly (readonly [name: string, value: string])[];
   /** What a request to this path is; undefined: inference where it is a POST, else metadata. */
   readonly kindOf: (path: string) => EndpointKind | undefined;
+  /** What it speaks, the usual one first, and where the API of each begins. */
+  readonly apis: readonly [ProviderApi, ...ProviderApi[]];
+  /** The header fields that show it a credential. */
+  readonly credentialFields: (
+    credential: Pick<Credential, "kind" | "secret">,
+    dialect: DialectName,
+    /** Those that the request has. */
+    headers: HeaderList,
+  ) => HeaderList;
+  /** What its API must be told and a client of another one's does not say; undefined: nothing. */
+  readonly fieldsFor?: (headers: HeaderList, dialect: DialectName) => HeaderList;
   readonly errors: ErrorCatalogue;
   /** The content type, request id and limit headers that go with every error of this provider. */
   readonly errorHeaders: (facts: ErrorFacts, entry: ErrorEntry) => HeaderList;

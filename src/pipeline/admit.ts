@@ -23,13 +23,14 @@ export type Admitted = {
 
 /**
  * Holds the request against its limits, and takes from them what it will use. The circuit is asked at the same time: a shared store is one
- * round trip away.
+ * round trip away. `isRouted`: each target of its route has a circuit of its own, and is asked for it in its turn.
  */
 export function admit(
   exchange: Identified,
   facts: RequestFacts,
   bodyBytes: number,
   gateway: Gateway,
+  isRouted: boolean,
   ports: Ports,
 ): Admitted | Promise<Admitted> {
   const caller = callerOf(exchange, facts, ports.access.isKey !== undefined, gateway);
@@ -37,7 +38,7 @@ export function admit(
   const limits = gateway.limitsOf(caller);
   const tokens = limits.length === 0 ? 0 : gateway.estimate({ provider, characters: facts.inputCharacters, bodyBytes });
   const reserving = limits.length === 0 ? undefined : gateway.store.reserve(limits, tokens);
-  const admitting = gateway.breaker === undefined ? undefined : gateway.store.admit({ provider, model });
+  const admitting = gateway.breaker === undefined || isRouted ? undefined : gateway.store.admit({ provider, model });
   // A state in memory answers at once.
   if (!(reserving instanceof Promise) && !(admitting instanceof Promise))
     return admitted(exchange, facts, caller, reserving, admitting, gateway, ports);

@@ -142,7 +142,7 @@ export function attempted(exchange: Identified, answer: Answer, ports: Ports): A
     const { reason, detail } = answer;
     if (reason === "client_gone") return "client_gone";
     const status = reason === "request_too_large" ? 413 : OUT_OF_TIME.has(reason) ? 504 : 502;
-    const response = ownError(exchange.provider, status, reason, detail);
+    const response = ownError(exchange.errorsAs ?? exchange.provider, status, reason, detail);
     return { response: dated(response, ports.clock.wallMs()), error: reason };
   }
   const headers = endToEndHeaders(answer.headers);

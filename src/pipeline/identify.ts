@@ -55,6 +55,7 @@ export function identify(received: Received, defaultProvider: ProviderName, nowM
     clientGone: received.clientGone,
     interim: received.interim,
     canUpgrade: received.canUpgrade,
+    isLocal: received.isLocal,
     provider,
     upstreamTarget,
     path,

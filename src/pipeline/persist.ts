@@ -1,5 +1,6 @@
 import type { ForwardFailure, Identified, OpenResponse } from "../core/exchange.ts";
 import type { Failure } from "../core/failure.ts";
+import type { Observed, RetryManner } from "../core/gateway.ts";
 import type { Ports } from "../core/ports.ts";
 import { type Random, randomStream } from "../core/random.ts";
 import type { BreakerVerdict } from "../core/state-store.ts";
@@ -33,13 +34,28 @@ export type Persisting = {
   readonly isRepeatable: boolean;
   /** What is left of the time that the request allows; undefined: as long as it takes. */
   readonly budgetMs: () => number | undefined;
+  /** How it is asked again. */
+  readonly retry: RetryManner;
+  /** Of other targets, for the same exchange. */
+  readonly attemptsBefore: number;
+  /** A wait that is longer makes no sense: there is another target. */
+  readonly waitMsMax: number;
+  /** Is a target that does not work answered for? Else what it said is given. */
+  readonly isAnsweredFor: boolean;
   readonly ask: (attempt: number) => Promise<AskedOnce>;
   readonly inspect: (response: OpenResponse) => Meaning | Promise<Meaning>;
 };
 
 type Meaning = { readonly response: OpenResponse; readonly failure: Failure | undefined; readonly error?: string };
 
-type Outcome = Exclude<AskedOnce, { forward: unknown }> | { readonly response: OpenResponse; readonly error: string | undefined };
+export type Outcome =
+  | Exclude<AskedOnce, { forward: unknown }>
+  | {
+      readonly response: OpenResponse;
+      readonly error: string | undefined;
+      /** Why it is no answer. */
+      readonly failure?: Failure | undefined;
+    };
 
 /**
  * Asks until the target answers, or until asking again makes no sense: a target whose circuit is open is not asked at all, and one that
@@ -58,8 +74,9 @@ export async function persist(doing: Persisting, ports: Ports): Promise<Outcome>
   let state: RetryState = NO_RETRIES;
   let healed = 0;
   for (let attempt = 1; ; attempt++) {
-    observed.attempts = attempt;
+    observed.attempts = doing.attemptsBefore + attempt;
     observed.failure = undefined;
+    if (observed.attempts > 1) forget(observed);
     const asked = await doing.ask(attempt);
     if (asked === "client_gone" || asked === "hang") return asked;
     observed.wasReached = asked.forward === undefined;
@@ -80,9 +97,9 @@ export async function persist(doing: Persisting, ports: Ports): Promise<Outcome>
     // One answer is enough to tell whether the circuit can close; a circuit that is only watched changes nothing.
     const isTrial = governed.isProbe && isEnforced;
     random ??= randomStream(ports.seed, `retry/${exchange.id}`);
-    const next = isTrial || !doing.isRepeatable ? undefined : afterFailure(state, failure, gateway.retry, random.next());
+    const next = isTrial || !doing.isRepeatable ? undefined : afterFailure(state, failure, doing.retry, random.next());
     const left = doing.budgetMs() ?? Number.POSITIVE_INFINITY;
-    if (next?.kind === "retry" && next.waitMs < left) {
+    if (next?.kind === "retry" && next.waitMs < left && next.waitMs <= doing.waitMsMax) {
       state = next.state;
       if (failure.class === "degraded") healed++;
       ports.record({
@@ -91,7 +108,7 @@ export async function persist(doing: Persisting, ports: Ports): Promise<Outcome>
         exchange: exchange.id,
         provider: exchange.provider,
         model: observed.caller.model ?? null,
-        attempt,
+        attempt: observed.attempts,
         class: failure.class,
         status: error === undefined ? response.status : null,
         waitMs: Math.round(next.waitMs),
@@ -102,10 +119,17 @@ export async function persist(doing: Persisting, ports: Ports): Promise<Outcome>
       continue;
     }
     governed.settle(outcomeOf(failure.class));
-    if (failure.class !== "degraded" || !isEnforced || breaker === undefined) return { response, error };
+    if (failure.class !== "degraded" || !isEnforced || breaker === undefined || !doing.isAnsweredFor) return { response, error, failure };
     discard(response);
-    return degraded(exchange, breaker.degradedSignal, failure.retryAfterMs ?? gateway.retry.transientDelayMs, ports);
+    return degraded(exchange, breaker.degradedSignal, failure.retryAfterMs ?? doing.retry.transientDelayMs, ports);
   }
+}
+
+/** What counts is the usage of the answer that the client gets. */
+function forget(observed: Observed): void {
+  observed.usage = undefined;
+  observed.answeredModel = undefined;
+  observed.firstTokenMs = undefined;
 }
 
 function meaningOf({ response, error, forward }: Exclude<AskedOnce, string>, inspect: Persisting["inspect"]): Meaning | Promise<Meaning> {

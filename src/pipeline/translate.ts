@@ -1,5 +1,5 @@
 import type { Identified, OpenResponse, RequestFacts } from "../core/exchange.ts";
-import { type HeaderList, withoutHeaders } from "../core/headers.ts";
+import { withHeader } from "../core/headers.ts";
 import { TRANSLATED_BODY_BYTES_MAX } from "../core/limits.ts";
 import type { Adaptation, Ports } from "../core/ports.ts";
 import { DIALECTS } from "../dialects/index.ts";
@@ -10,13 +10,14 @@ import { translationBetween } from "../translate/index.ts";
 import type { RequestMistake, Translation } from "../translate/translation.ts";
 import { adaptedBody, adaptedHeaders, withModel } from "./helpers/adapted-request.ts";
 import { dated } from "./helpers/dated.ts";
+import { jsonFields } from "./helpers/json-body.ts";
 import { ownError } from "./helpers/own-error.ts";
 import { plainBody } from "./helpers/read-facts.ts";
 import { bodyOf } from "./helpers/repeatable-body.ts";
 import { type Answered, asItCame, jsonResponse, TITLES, translatedAnswer } from "./helpers/translated-answer.ts";
 
 /** Worked out when somebody asks first. */
-type FactsOnDemand = { readonly get: () => Promise<RequestFacts> };
+export type FactsOnDemand = { readonly known?: RequestFacts | undefined; readonly get: () => Promise<RequestFacts> };
 
 /** An exchange as its target sees it. */
 export type TargetSide = {
@@ -84,7 +85,8 @@ export async function targetSide(
     path,
     query,
     upstreamTarget: query === "" ? path : `${path}?${query}`,
-    headers: jsonHeaders(adaptedHeaders(own, adaptation.extraHeaders), body.length),
+    // The answer must be readable too.
+    headers: withHeader(jsonFields(adaptedHeaders(own, adaptation.extraHeaders), body.length), "Accept-Encoding", "identity"),
     body: bodyOf(body),
   };
   const answerTo = { json, dropped: translated.dropped, exchange, ports };
@@ -109,18 +111,6 @@ function withModelOf(client: () => RequestFacts, facts: RequestFacts): RequestFa
 function untranslated(exchange: Identified, facts: FactsOnDemand): TargetSide {
   return { exchange, facts, toClient: asItCame };
 }
-
-/** The body has been written anew: as JSON, without a coding, of this length. The answer must be readable too. */
-function jsonHeaders(headers: HeaderList, lengthBytes: number): HeaderList {
-  return [
-    ...withoutHeaders(headers, REWRITTEN),
-    ["Content-Type", "application/json"],
-    ["Content-Length", String(lengthBytes)],
-    ["Accept-Encoding", "identity"],
-  ];
-}
-
-const REWRITTEN: ReadonlySet<string> = new Set(["content-type", "content-length", "content-encoding", "accept-encoding", "digest"]);
 
 // ---- refusals ----
 
@@ -175,6 +165,6 @@ function mistaken(
   return { refusal: dated(response, ports.clock.wallMs()), error: "invalid_request" };
 }
 
-function refused({ provider }: Identified, status: number, reason: string, message: string, ports: Ports): Refused {
-  return { refusal: dated(ownError(provider, status, reason, message), ports.clock.wallMs()), error: reason };
+function refused({ provider, errorsAs }: Identified, status: number, reason: string, message: string, ports: Ports): Refused {
+  return { refusal: dated(ownError(errorsAs ?? provider, status, reason, message), ports.clock.wallMs()), error: reason };
 }

@@ -38,6 +38,12 @@ export function classifyStreamError(provider: ProviderName, headers: HeaderList,
   return said === undefined ? undefined : classOf(provider, statusOf(said), headers, said);
 }
 
+/** The status that an error inside a 200 would have had; undefined where the payload is no error. */
+export function statusOfStreamError(payload: string): number | undefined {
+  const said = saidInPayload(payload);
+  return said === undefined ? undefined : statusOf(said);
+}
+
 /** The failure that an answer means, with what its retries need to know; undefined where it is none. */
 export function failureOfAnswer(provider: ProviderName, answer: ErrorAnswer, wallMs: number): Failure | undefined {
   const found = classify(provider, answer);

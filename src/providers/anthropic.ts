@@ -1,7 +1,8 @@
-import type { HeaderList } from "../core/headers.ts";
+import { type HeaderList, headerValue } from "../core/headers.ts";
 import type { ErrorCatalogue, ErrorEntry, ErrorFacts, Provider } from "../core/provider.ts";
 import {
   base62Id,
+  bearer,
   cloudflareTextEntry,
   edgeEntry,
   entry,
@@ -286,6 +287,16 @@ const OWN_ERROR_TYPE: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
+/** Without it a token of a login is refused with 401, "OAuth authentication is currently not supported." (anthropics/claude-code#5983). */
+const OAUTH_BETA = "oauth-2025-04-20";
+
+/** The betas that a client asks for, and one more. */
+function withBeta(headers: HeaderList, beta: string): string {
+  const asked = headerValue(headers, "anthropic-beta") ?? "";
+  const betas = asked.split(",").map((each) => each.trim());
+  return betas.includes(beta) ? asked : [...betas.filter((each) => each !== ""), beta].join(",");
+}
+
 export const anthropic: Provider = {
   name: "anthropic",
   title: "Anthropic",
@@ -312,6 +323,11 @@ export const anthropic: Provider = {
     if (/^\/api\/(?!v\d)/.test(path)) return "metadata";
     return undefined;
   },
+  // Its Chat Completions are for trying things out only (platform.claude.com, "OpenAI SDK compatibility"): they are translated instead.
+  apis: [{ dialect: "messages", root: "/v1" }],
+  credentialFields: ({ kind, secret }, _dialect, headers) =>
+    kind === "oauth" ? [...bearer({ secret }), ["anthropic-beta", withBeta(headers, OAUTH_BETA)]] : [["x-api-key", secret]],
+  fieldsFor: (headers) => (headerValue(headers, "anthropic-version") === undefined ? [["anthropic-version", "2023-06-01"]] : []),
   errors,
   errorHeaders,
   streamErrors: {},

@@ -1,6 +1,7 @@
 import type { ErrorCatalogue, ErrorEntry, ErrorFacts, Evidence, Provider } from "../core/provider.ts";
 import {
   base62Id,
+  bearer,
   edgeEntry,
   entry,
   hintsRetry,
@@ -210,6 +211,8 @@ export const databricks: Provider = {
     if (/^\/(?:serving-endpoints|ai-gateway)\/.*\b(?:models|count_tokens|metrics|openapi)$/.test(path)) return "metadata";
     return undefined;
   },
+  apis: [{ dialect: "chat", root: "/serving-endpoints" }],
+  credentialFields: bearer,
   errors,
   errorHeaders: (facts, of) => [...JSON_HEADERS, ["x-request-id", requestId(facts)], ...(hintsRetry(facts, of) ? [retryAfter(facts)] : [])],
   streamErrors: {

@@ -1,6 +1,6 @@
 import type { HeaderList } from "../core/headers.ts";
 import type { ErrorCatalogue, ErrorEntry, ErrorFacts, Evidence, Provider } from "../core/provider.ts";
-import { decimalSeconds, edgeEntry, entry, grpcStatus, isAuthPath } from "./shared.ts";
+import { bearer, decimalSeconds, edgeEntry, entry, grpcStatus, isAuthPath } from "./shared.ts";
 
 /** As on the wire: indented by two spaces. */
 function pretty(value: unknown): string {
@@ -311,6 +311,12 @@ export const google: Provider = {
       return "metadata";
     return undefined;
   },
+  apis: [
+    { dialect: "gemini", root: "/v1beta" },
+    { dialect: "chat", root: "/v1beta/openai" },
+  ],
+  credentialFields: ({ kind, secret }, dialect) =>
+    kind === "api_key" && dialect === "gemini" ? [["x-goog-api-key", secret]] : bearer({ secret }),
   errors,
   // No Retry-After: the delay is in the body.
   errorHeaders: () => GOOGLE_JSON,

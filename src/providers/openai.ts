@@ -2,6 +2,7 @@ import type { HeaderList } from "../core/headers.ts";
 import type { ErrorCatalogue, ErrorContext, ErrorEntry, ErrorFacts, Provider, StreamErrorEntry } from "../core/provider.ts";
 import { COMPATIBLE_ERRORS, COMPATIBLE_STREAM_ERRORS } from "./openai-compatible/index.ts";
 import {
+  bearer,
   cloudflareTextEntry,
   edgeEntry,
   entry,
@@ -368,6 +369,11 @@ export const openai: Provider = {
     if (/^\/api\/(?:tags|show|ps|version|pull|push|create|copy|delete)$/.test(path)) return "metadata";
     return undefined;
   },
+  apis: [
+    { dialect: "chat", root: "/v1" },
+    { dialect: "responses", root: "/v1" },
+  ],
+  credentialFields: bearer,
   errors,
   errorHeaders: (facts, of) => [
     ...JSON_HEADERS,

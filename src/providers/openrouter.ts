@@ -1,6 +1,6 @@
 import type { HeaderList } from "../core/headers.ts";
 import type { ErrorCatalogue, ErrorEntry, ErrorFacts, Evidence, Provider, StreamErrorFacts } from "../core/provider.ts";
-import { base62Id, edgeEntry, entry, hintsRetry, isAuthPath, JSON_HEADERS, oncePerError, retryAfter } from "./shared.ts";
+import { base62Id, bearer, edgeEntry, entry, hintsRetry, isAuthPath, JSON_HEADERS, oncePerError, retryAfter } from "./shared.ts";
 
 const DOCS = "openrouter.ai/docs/api/reference/errors-and-debugging";
 const SDK = "OpenRouterTeam/typescript-sdk docs/models/*responseerrordata.mdx";
@@ -182,6 +182,12 @@ export const openrouter: Provider = {
     if (/^\/api\/v1\/(?:messages\/count_tokens|embeddings\/models)$/.test(path)) return "metadata";
     return undefined;
   },
+  apis: [
+    { dialect: "chat", root: "/api/v1" },
+    { dialect: "responses", root: "/api/v1" },
+    { dialect: "messages", root: "/api/v1" },
+  ],
+  credentialFields: bearer,
   errors,
   errorHeaders: (facts, of) => [...identityHeaders(facts), ...(hintsRetry(facts, of, HINTING) ? [retryAfter(facts, "Retry-After")] : [])],
   streamErrors: {

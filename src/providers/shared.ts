@@ -1,3 +1,4 @@
+import type { Credential } from "../core/credential.ts";
 import type { HeaderList } from "../core/headers.ts";
 import type { ErrorEntry, ErrorFacts, Evidence } from "../core/provider.ts";
 import type { Random } from "../core/random.ts";
@@ -212,4 +213,9 @@ export function openaiOwnError(status: number, code: string, message: string): u
 /** Anthropic's own text, which Databricks passes on inside its envelope. */
 export function maxTokensText(facts: ErrorFacts): string {
   return `input length and \`max_tokens\` exceed context limit: ${facts.inputTokens} + ${facts.outputTokensMax} > ${facts.contextTokensMax}, decrease input length or \`max_tokens\` and try again`;
+}
+
+/** RFC 6750 section 2.1. */
+export function bearer({ secret }: Pick<Credential, "secret">): HeaderList {
+  return [["Authorization", `Bearer ${secret}`]];
 }

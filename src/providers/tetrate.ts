@@ -1,5 +1,6 @@
 import type { ErrorCatalogue, ErrorEntry, ErrorFacts, Evidence, Provider } from "../core/provider.ts";
 import {
+  bearer,
   edgeEntry,
   entry,
   hintsRetry,
@@ -89,6 +90,8 @@ export const tetrate: Provider = {
     if (/^(?:\/api)?(?:\/v\d\w*)?\/(?:models|files|batches|keys?|credits|usage)(?:\/|$)/.test(path)) return "metadata";
     return undefined;
   },
+  apis: [{ dialect: "chat", root: "/v1" }],
+  credentialFields: bearer,
   errors,
   errorHeaders: (facts, of) => [...JSON_HEADERS, ["x-request-id", requestId(facts)], ...(hintsRetry(facts, of) ? [retryAfter(facts)] : [])],
   streamErrors: {

@@ -1,5 +1,5 @@
 import { FEATURE_TABLES } from "../config/gateway-settings.ts";
-import { SETTING_ROWS } from "../config/schema.ts";
+import { SETTING_ROWS, SETTINGS } from "../config/schema.ts";
 import type { Settings, TargetScope } from "../config/settings.ts";
 import { TARGET_ROWS, tableOf } from "../config/target-schema.ts";
 
@@ -19,7 +19,8 @@ export function changedSettings(before: Settings, after: Settings): ChangedSetti
   };
   for (const [name, { key, onlyAtStart }] of SETTING_ROWS) if (key !== "") compare(key, before[name], after[name], onlyAtStart);
   // A table that says what holds anyway turns its feature on all the same.
-  for (const table of FEATURE_TABLES) compare(`[${table}]`, before.featureTables.includes(table), after.featureTables.includes(table));
+  for (const table of FEATURE_TABLES.filter((each) => each !== SETTINGS.routes.key))
+    compare(`[${table}]`, before.featureTables.includes(table), after.featureTables.includes(table));
   compare("backend.endpoint", before.backend, after.backend);
   for (const scope of scopesOf(before, after)) {
     const table = tableOf(scope);

@@ -100,6 +100,15 @@ export async function startDaemon(
         clock: REAL_CLOCK,
         warn,
         tell: (event) => record(told(event)),
+        tellCooldown: ({ target, reason, forMs }) =>
+          record({
+            type: "cooldown",
+            time: now3339(),
+            target,
+            class: reason ?? null,
+            forMs: forMs === undefined ? null : Math.round(forMs),
+          }),
+        tellCredential: (change) => record({ type: "credential", time: now3339(), ...change }),
         running: () => counts.now().running,
       });
     }
@@ -191,8 +200,12 @@ export async function startDaemon(
   };
 }
 
+function now3339(): string {
+  return new Date(REAL_CLOCK.wallMs()).toISOString();
+}
+
 function told(event: StoreEvent): FaultproxyEvent {
-  const time = new Date(REAL_CLOCK.wallMs()).toISOString();
+  const time = now3339();
   if (event.kind === "store") return { type: "store", time, isUp: event.isUp, detail: event.detail };
   const { key, from, to, reason } = event;
   return { type: "circuit", time, provider: key.provider, model: key.model ?? null, from, to, reason };

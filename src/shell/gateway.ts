@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
+import { homedir } from "node:os";
 import type { LimitOverrideSetting } from "../config/gateway-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Cooldowns } from "../core/cooldown.ts";
+import type { CredentialSource } from "../core/credential.ts";
 import type { FaultproxyEvent } from "../core/event.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { KEY_HASH, KEY_HASH_DIGITS } from "../core/key-hash.ts";
@@ -11,10 +14,13 @@ import { visibleAscii } from "../core/visible-name.ts";
 import { DEGRADED_SIGNAL } from "../policy/degraded-answer.ts";
 import { estimateInputTokens } from "../policy/estimate.ts";
 import { type LimitOverride, type LimitSettings, limitsOf } from "../policy/limits-of.ts";
+import { type CooldownChange, createCooldowns } from "./cooldowns.ts";
 import { createPrices, type Prices } from "./cost/prices.ts";
+import { createCredentials, type SourceChange, type SourceState } from "./credentials/credentials.ts";
 import { healthOf } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { createRecords, type Records } from "./records.ts";
+import { routesOf } from "./routes.ts";
 import { createStateStore } from "./state/state-store.ts";
 import type { Targets } from "./targets.ts";
 
@@ -31,13 +37,14 @@ export type Features = {
 
 export function featuresOf(settings: Settings): Features {
   const has = (table: Settings["featureTables"][number]) => settings.gateway || settings.featureTables.includes(table);
-  const breaker = settings.breakerMode ?? (has("breaker") ? "enforce" : "off");
+  // A route without them would ask a target that is down again and again.
+  const breaker = settings.breakerMode ?? (has("breaker") || settings.routes.length > 0 ? "enforce" : "off");
   const { requestsPerMinute, tokensPerMinute, requestsPerDay, tokensPerDay, limitOverrides } = settings;
   const hasLimits = requestsPerMinute + tokensPerMinute + requestsPerDay + tokensPerDay + limitOverrides.length > 0;
   const features = { breaker, hasLimits, hasRetries: has("retry") || breaker !== "off", hasCors: has("cors"), hasCost: has("cost") };
   // A breaker that is turned off turns nothing on.
   const turnsOn = settings.featureTables.filter((table) => table !== "breaker" || breaker !== "off");
-  return { ...features, isOn: settings.gateway || turnsOn.length > 0 };
+  return { ...features, isOn: settings.gateway || turnsOn.length > 0 || settings.routes.length > 0 };
 }
 
 /** What of the gateway outlives a reload: the state of limits and circuits, the ledger, the metrics. */
@@ -45,6 +52,9 @@ export type GatewayRuntime = {
   /** Resolves when prices are known, and whether the ledger can be written. */
   readonly ready: () => Promise<void>;
   readonly store: StateStore;
+  readonly cooldowns: Cooldowns;
+  /** Of all sources that routes name. */
+  readonly credentialStates: () => readonly SourceState[];
   readonly gatewayOf: (settings: Settings, targets: Targets) => Gateway | undefined;
   readonly note: (event: FaultproxyEvent) => void;
   /** Resolves when the ledger has everything. */
@@ -57,10 +67,13 @@ type RuntimeOptions = {
   readonly clock: Clock;
   readonly warn: (text: string) => void;
   readonly tell: (event: StoreEvent) => void;
+  readonly tellCooldown: (change: CooldownChange) => void;
+  readonly tellCredential: (change: SourceChange) => void;
   readonly running: () => number;
 };
 
-export function createGatewayRuntime({ settings, environment, clock, warn, tell, running }: RuntimeOptions): GatewayRuntime {
+export function createGatewayRuntime(options: RuntimeOptions): GatewayRuntime {
+  const { settings, environment, clock, warn, tell, running } = options;
   let current = settings;
   let hasCost = featuresOf(settings).hasCost;
   const breaker = {
@@ -86,6 +99,15 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
     tell,
   });
   const metrics = createMetrics();
+  const cooldowns = createCooldowns(clock, options.tellCooldown);
+  const credentials = createCredentials({
+    environment,
+    platform: process.platform,
+    home: homedir(),
+    clock,
+    warn,
+    tell: options.tellCredential,
+  });
   const reached = new Map<ProviderName, boolean>();
   let prices: Prices = { costUsd: () => undefined };
   let pricesOf: Settings["prices"] | undefined;
@@ -137,6 +159,9 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
       hashOf: keyHash,
       costOf: ({ provider, model, answeredModel, usage }) =>
         prices.costUsd({ provider, model, answeredModel, usage, base: baseOf(targets, provider), wallMs: clock.wallMs() }),
+      routes: routesOf(now, targets),
+      credentials,
+      cooldowns,
       health: async () => healthOf(targets, await store.breakers(), mode, store.health(), ledger(), reached),
       metrics: async () =>
         // Without the one that asks.
@@ -146,9 +171,11 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
 
   return {
     async ready() {
-      await Promise.all([pricesReady, records?.ready]);
+      await Promise.all([pricesReady, records?.ready, credentials.ready(sourcesOf(current))]);
     },
     store,
+    cooldowns,
+    credentialStates: () => credentials.states(sourcesOf(current)),
     gatewayOf,
     note(event) {
       metrics.note(event);
@@ -158,9 +185,14 @@ export function createGatewayRuntime({ settings, environment, clock, warn, tell,
     },
     async close() {
       store.close();
+      credentials.close();
       await records?.close();
     },
   };
+}
+
+function sourcesOf({ routes }: Settings): readonly CredentialSource[] {
+  return routes.flatMap(({ targets }) => targets.flatMap(({ credential }) => credential ?? []));
 }
 
 /** They are told what an answer took. */

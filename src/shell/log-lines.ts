@@ -1,8 +1,11 @@
 import type { Settings } from "../config/settings.ts";
 import type {
   CircuitEvent,
+  CooldownEvent,
+  CredentialEvent,
   DecisionEvent,
   ExchangeEvent,
+  FailoverEvent,
   FaultproxyEvent,
   GatewayFacts,
   HealedEvent,
@@ -40,6 +43,12 @@ export function logLines({ logFormat, logLevel, rules, visible }: LogOptions): L
         return visible(healedLine(event));
       case "circuit":
         return visible(circuitLine(event));
+      case "failover":
+        return visible(failoverLine(event));
+      case "cooldown":
+        return visible(cooldownLine(event));
+      case "credential":
+        return visible(credentialLine(event));
       case "store":
         return visible(storeLine(event));
     }
@@ -59,6 +68,9 @@ function levelOf(event: FaultproxyEvent): Level {
     case "retry":
     case "healed":
     case "circuit":
+    case "failover":
+    case "cooldown":
+    case "credential":
     case "store":
       return "warn";
   }
@@ -67,6 +79,20 @@ function levelOf(event: FaultproxyEvent): Level {
 function retryLine({ time, exchange, attempt, class: failure, status, provider, waitMs }: RetryEvent): string {
   const what = `${failure.replaceAll("_", " ")}${status === null ? "" : ` (${status})`}`;
   return `${clockTime(time)} 🔁 #${exchange} attempt ${attempt} of ${provider} failed: ${what}; again in ${waitMs} ms`;
+}
+
+function failoverLine({ time, exchange, from, to, class: failure, status, isRescue }: FailoverEvent): string {
+  const what = `${failure === null ? "" : failure.replaceAll("_", " ")}${status === null ? "" : ` (${status})`}`;
+  return `${clockTime(time)} 🔀 #${exchange} ${from} failed${isRescue ? " in the middle of its answer" : ""}: ${what}; ${to} is asked`;
+}
+
+function cooldownLine({ time, target, class: failure, forMs }: CooldownEvent): string {
+  if (failure === null || forMs === null) return `${clockTime(time)} 🟢 ${target} may be asked again`;
+  return `${clockTime(time)} 🧊 ${target} is left alone for ${Math.ceil(forMs / 1_000)} s: ${failure.replaceAll("_", " ")}`;
+}
+
+function credentialLine({ time, source, state, detail }: CredentialEvent): string {
+  return `${clockTime(time)} 🔑 credential ${source}: ${state}${detail === null ? "" : `: ${detail}`}`;
 }
 
 function storeLine({ time, isUp, detail }: StoreEvent): string {

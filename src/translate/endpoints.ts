@@ -13,6 +13,11 @@ export function translatedPath(path: string, client: DialectName, target: Dialec
   return path.replace(ENDPOINTS[client].end, ENDPOINTS[target].path);
 }
 
+/** The same endpoint below the root of another API; undefined where the path is none of the dialect's. */
+export function endpointBelow(root: string, dialect: DialectName): string | undefined {
+  return dialect === "gemini" ? undefined : root + ENDPOINTS[dialect].path;
+}
+
 /** What of a request's target stands below the root of the API, which a client's base URL names: `/v1/responses` is `/responses`. */
 export function belowApiRoot(target: string): string {
   const rest = target.replace(/^\/(?:(?:api|openai)\/)?v\d+(?:beta)?(?:\/openai)?(?=[/?]|$)/, "");

@@ -98,6 +98,8 @@ export const FAKE_PROVIDER: Provider = {
   host: undefined,
   hostVariable: "",
   usualModel: "",
+  apis: [{ dialect: "chat", root: "/v1" }],
+  credentialFields: () => [],
   models: [],
   clientVariables: () => [],
   kindOf: () => undefined,

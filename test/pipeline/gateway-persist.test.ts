@@ -84,6 +84,10 @@ async function run(world: World) {
       governed,
       circuit: world.circuit,
       isRepeatable,
+      retry: { ...RETRY, ...world.retry },
+      attemptsBefore: 0,
+      waitMsMax: Number.POSITIVE_INFINITY,
+      isAnsweredFor: true,
       budgetMs: () => (budgetMs === undefined ? undefined : budgetMs - nowMs),
       async ask(attempt): Promise<AskedOnce> {
         const step = stepOf(attempt);

@@ -26,6 +26,8 @@ function runtimeOf(changes: Partial<Settings>) {
       throw new Error(text);
     },
     tell: () => {},
+    tellCooldown: () => {},
+    tellCredential: () => {},
     running: () => 1,
   });
   closing.push(runtime.close);

@@ -33,6 +33,8 @@ function governed(facts: Partial<GatewayFacts> = {}, changes: Partial<ExchangeEv
     user: null,
     limit: null,
     reached: true,
+    answeredBy: null,
+    tried: [],
     ...facts,
   };
   return exchangeEvent(1, { model: "m", gateway, ...changes });
@@ -167,6 +169,8 @@ describe("metrics", () => {
     user: nullable(name),
     limit: nullable(fc.constant({ scope: "user", metric: "tokens", window: "day" } as const)),
     reached: nullable(fc.boolean()),
+    answeredBy: fc.constant(null),
+    tried: fc.constant([]),
   });
   const exchange = fc.record({
     provider: fc.constantFrom(...PROVIDER_NAMES),

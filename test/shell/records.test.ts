@@ -25,6 +25,8 @@ const GATEWAY: GatewayFacts = {
   key: "0123456789ab",
   user: null,
   limit: null,
+  answeredBy: null,
+  tried: [],
   reached: true,
 };
 

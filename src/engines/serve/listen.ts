@@ -4,6 +4,7 @@ import type { Gone } from "../../core/gone.ts";
 import { type HeaderList, headerValue } from "../../core/headers.ts";
 import type { Listener, ListenOptions } from "../engine.ts";
 import { listenError } from "../listen-error.ts";
+import { isLoopback } from "../local-peer.ts";
 import { streamOfChunks } from "./chunks.ts";
 import { headerList } from "./forward.ts";
 import { requestBody, type ServeBody } from "./request-body.ts";
@@ -23,7 +24,7 @@ export function listen(options: ListenOptions): Listener | InputError {
       // A stream lives as long as the provider lets it.
       idleTimeout: 0,
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      fetch: (request) => answer(request, options),
+      fetch: (request, server) => answer(request, () => isLoopback(server.requestIP(request)?.address), options),
       // In place of Bun's own page, and of the stack that it prints.
       error: () => refuse(500, "internal_error", "a mistake in faultproxy itself; please report it"),
     });
@@ -43,8 +44,8 @@ export function listen(options: ListenOptions): Listener | InputError {
  */
 const REST_MS_MAX = 5_000;
 
-async function answer(request: Request, options: ListenOptions): Promise<Response> {
-  const received = receive(request, options);
+async function answer(request: Request, isLocal: () => boolean, options: ListenOptions): Promise<Response> {
+  const received = receive(request, isLocal, options);
   if (received instanceof Response) return received;
   const delivery = closing(await options.handle(received), options);
   const ready = () => (options.certificate === undefined ? undefined : Promise.race([received.body.rest(), Bun.sleep(REST_MS_MAX)]));
@@ -60,7 +61,7 @@ function closing(delivery: Delivery, { certificate }: ListenOptions): Delivery {
 
 type ServeReceived = Received & { readonly body: ServeBody };
 
-function receive(request: Request, options: ListenOptions): ServeReceived | Response {
+function receive(request: Request, isLocal: () => boolean, options: ListenOptions): ServeReceived | Response {
   const headers = headerList(request.headers);
   const contentLength = headerValue(headers, "content-length");
   // Bun joins equal duplicates to "3, 3"; two readers could disagree on them.
@@ -84,6 +85,7 @@ function receive(request: Request, options: ListenOptions): ServeReceived | Resp
     clientGone: request.signal,
     interim: undefined,
     canUpgrade: false,
+    isLocal: options.via === "unix" ? () => true : isLocal,
   };
 }
 

@@ -2,6 +2,7 @@ import type { Delivery, DeliveryEnd, Interim, OpenResponse, Received, RequestBod
 import { endToEndHeaders } from "../../core/headers.ts";
 import { WholeBody } from "../../core/whole-body.ts";
 import type { ListenOptions } from "../engine.ts";
+import { isLoopback } from "../local-peer.ts";
 import { Behind } from "./behind.ts";
 import { overdue, type Phase } from "./deadlines.ts";
 import { GoneSignal } from "./gone-signal.ts";
@@ -53,6 +54,7 @@ export class ClientConnection implements SocketEvents {
   readonly #responses: ResponseSender;
   readonly #behind: Behind;
   #tunnel: Tunnel | undefined;
+  readonly #isLocal = () => this.#side.via === "unix" || isLoopback(this.#socket.remoteAddress);
 
   constructor(socket: Socket, side: ClientSide) {
     this.#socket = socket;
@@ -219,6 +221,7 @@ export class ClientConnection implements SocketEvents {
       clientGone: this.#gone,
       interim: head.minor === 0 ? undefined : this.#interim,
       canUpgrade: head.minor === 1 && body !== "arriving",
+      isLocal: this.#isLocal,
     };
     this.#side.handle(received).then(this.#deliver, this.#failed);
   }

@@ -27,8 +27,7 @@ const RETRY_AFTER_SECONDS_USUAL = 2;
 /** All that an error text may speak of, from the request where it tells. */
 export function errorContext(exchange: Identified, facts: RequestFacts, random: Random, wallMs: number): ErrorContext {
   const model = facts.model ?? PROVIDERS[exchange.provider].usualModel;
-  const bare = model.slice(model.lastIndexOf("/") + 1).toLowerCase();
-  const contextTokensMax = CONTEXT_TOKENS.find(([beginning]) => bare.startsWith(beginning))?.[1] ?? CONTEXT_TOKENS_USUAL;
+  const contextTokensMax = contextTokensOf(model);
   return {
     model,
     path: exchange.path,
@@ -53,4 +52,10 @@ function maskedKey(exchange: Identified): string {
     "";
   if (key.length < 24) return "*".repeat(Math.max(8, key.length));
   return `${key.slice(0, 7)}${"*".repeat(Math.min(39, key.length - 11))}${key.slice(-4)}`;
+}
+
+/** The context window of a model, from its name where that is known. */
+export function contextTokensOf(model: string): number {
+  const bare = model.slice(model.lastIndexOf("/") + 1).toLowerCase();
+  return CONTEXT_TOKENS.find(([beginning]) => bare.startsWith(beginning))?.[1] ?? CONTEXT_TOKENS_USUAL;
 }

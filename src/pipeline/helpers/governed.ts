@@ -7,8 +7,6 @@ import type { BreakerOutcome, BreakerTicket, Caller, Reservation } from "../../c
 export class Governed {
   readonly gateway: Gateway;
   readonly observed: Observed;
-  /** The one request that may try a target whose circuit is open. */
-  readonly isProbe: boolean;
   readonly #reservation: Reservation | undefined;
   #ticket: BreakerTicket | undefined;
   #isSettled = false;
@@ -25,10 +23,23 @@ export class Governed {
       refusedBy: undefined,
       wasReached: undefined,
       firstTokenMs: undefined,
+      tried: [],
+      answeredBy: undefined,
     };
-    this.isProbe = ticket?.isProbe === true;
     this.#reservation = reservation;
     this.#ticket = ticket;
+  }
+
+  /** Is it the one request that may try a target whose circuit is open? */
+  get isProbe(): boolean {
+    return this.#ticket?.isProbe === true;
+  }
+
+  /** Goes on to another target, with leave of that one's circuit. */
+  meet(ticket: BreakerTicket | undefined): void {
+    if (this.#ticket !== undefined && !this.#isSettled) this.gateway.store.settle(this.#ticket, "neutral");
+    this.#ticket = ticket;
+    this.#isSettled = false;
   }
 
   /** Tells the circuit how the target did. */
@@ -56,8 +67,8 @@ function isFailed(status: number | null, attempts: number): boolean {
 }
 
 function gatewayFacts(observed: Observed, gateway: Gateway): GatewayFacts {
-  const { caller, stream, attempts, failure, usage, answeredModel, firstTokenMs, refusedBy, wasReached } = observed;
-  const { provider, model } = caller;
+  const { caller, stream, attempts, failure, usage, answeredModel, firstTokenMs, refusedBy, wasReached, tried, answeredBy } = observed;
+  const { provider, model } = answeredBy ?? caller;
   return {
     stream,
     attempts,
@@ -69,6 +80,8 @@ function gatewayFacts(observed: Observed, gateway: Gateway): GatewayFacts {
     key: caller.key ?? null,
     user: caller.user ?? null,
     reached: wasReached ?? null,
+    answeredBy: answeredBy?.provider ?? null,
+    tried,
     limit: refusedBy === undefined ? null : { scope: refusedBy.scope, metric: refusedBy.metric, window: refusedBy.window },
   };
 }

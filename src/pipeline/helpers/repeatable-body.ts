@@ -48,6 +48,7 @@ export function withBody(exchange: Identified, body: RequestBody): Identified {
     clientGone: exchange.clientGone,
     interim: undefined,
     canUpgrade: exchange.canUpgrade,
+    isLocal: exchange.isLocal,
     provider: exchange.provider,
     upstreamTarget: exchange.upstreamTarget,
     path: exchange.path,

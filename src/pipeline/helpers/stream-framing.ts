@@ -20,3 +20,6 @@ export function mediaTypeOf({ headers }: OpenResponse): string {
 function mediaType(contentType: string): string {
   return (contentType.split(";")[0] ?? "").trim().toLowerCase();
 }
+
+/** What is said of a body's bytes, where they change. */
+export const FRAMING_FIELDS: ReadonlySet<string> = new Set(["content-length", "content-encoding"]);

@@ -17,9 +17,9 @@ function othersOf(headers: HeaderList): HeaderList {
   return headers;
 }
 
-function fieldsOf({ caller, usage, answeredModel }: Observed): HeaderList {
-  const fields: HeaderField[] = [providerField(caller.provider)];
-  const model = answeredModel ?? caller.model;
+function fieldsOf({ caller, usage, answeredModel, answeredBy = caller }: Observed): HeaderList {
+  const fields: HeaderField[] = [providerField(answeredBy.provider)];
+  const model = answeredModel ?? answeredBy.model;
   if (model !== undefined) fields.push(modelField(model));
   if (usage === undefined) return fields;
   const { inputTokens, outputTokens } = usage;

@@ -153,7 +153,7 @@ function notTaken(response: OpenResponse, message: string, to: AnswerTo): Answer
 }
 
 function ours(error: string, message: string, { exchange, ports }: AnswerTo): Answered {
-  return { response: dated(ownError(exchange.provider, 502, error, message), ports.clock.wallMs()), error };
+  return { response: dated(ownError(exchange.errorsAs ?? exchange.provider, 502, error, message), ports.clock.wallMs()), error };
 }
 
 function textOf(bytes: Uint8Array | undefined, { headers }: OpenResponse, ports: Ports): string | undefined {

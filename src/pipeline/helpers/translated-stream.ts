@@ -4,14 +4,12 @@ import { BodyCut, type Chunks } from "../../core/exchange.ts";
 import type { Frame, Framing } from "../../core/frame.ts";
 import { FRAME_BYTES_MAX } from "../../core/limits.ts";
 import type { StreamTranslation } from "../../translate/translation.ts";
+import { ERROR_AHEAD_OF_CUT_MS } from "./error-ahead-of-cut.ts";
 
 const COLON = 0x3a;
 
 /** What a target sends behind its last frame is read this long, so that its connection can be kept. */
 const DRAIN_MS_MAX = 1_000;
-
-/** HTTP clients throw away what they have not read when the connection breaks off; by then the error should have been. */
-const ERROR_AHEAD_OF_CUT_MS = 100;
 
 const never = new AbortController().signal;
 

@@ -1,5 +1,6 @@
 import { BodyCut, type Identified, type OpenResponse } from "../../core/exchange.ts";
 import type { Ports } from "../../core/ports.ts";
+import type { Route } from "../../core/route.ts";
 import type { Admitted } from "../admit.ts";
 import { type Answer, type Attempted, attempt, attempted, damagedOnWire, GONE, reread, silence } from "../attempt.ts";
 import { needsPlainAnswer, withBodyFaults } from "../body-faults.ts";
@@ -11,10 +12,10 @@ import { Facts } from "../helpers/facts.ts";
 import { scriptOf } from "../helpers/wire-script.ts";
 import { inspect } from "../inspect.ts";
 import { performBefore } from "../perform-before.ts";
-import { type AskedOnce, persist } from "../persist.ts";
+import { type AskedOnce, type Outcome, type Persisting, persist } from "../persist.ts";
 import { actionsBefore, plannedOf } from "../planned.ts";
 import type { Notes } from "../record.ts";
-import type { Refused, TargetSide } from "../translate.ts";
+import type { FactsOnDemand, Refused, TargetSide } from "../translate.ts";
 import { wireFaultsOf } from "../wire-faults.ts";
 import { decideNow, namesOf } from "./decide-now.ts";
 
@@ -23,12 +24,14 @@ export type GovernedWay = Pick<Admitted, "governed" | "circuit"> & {
   readonly isRepeatable: boolean;
   /** When the request's own time is over. */
   readonly untilMonotonicMs: number | undefined;
+  /** Undefined: its provider's one target. */
+  readonly route: Route | undefined;
 };
 
 export type Asking = {
   readonly exchange: Identified;
   readonly side: TargetSide | undefined;
-  readonly facts: Facts;
+  readonly facts: FactsOnDemand;
   /** Faults on the target's side, decided for the first asking. */
   readonly upstream: readonly PlannedFault[];
   /** A fault wants to see the answer's frames. */
@@ -37,6 +40,12 @@ export type Asking = {
   readonly first: First | undefined;
   /** Names of the faults that the exchange has met; those of further askings are put to it. */
   readonly met: string[];
+  /** Of a target that a route leads to. */
+  readonly routed?: RoutedAsking;
+};
+
+export type RoutedAsking = Pick<Persisting, "retry" | "attemptsBefore" | "waitMsMax"> & {
+  readonly inspect: (response: OpenResponse, as: Identified, addedUsage: boolean) => ReturnType<typeof inspect>;
 };
 
 type AskedWithFaults =
@@ -48,8 +57,8 @@ export async function askUntilAnswered(
   asking: Asking,
   way: GovernedWay,
   ports: Ports,
-): Promise<Exclude<AskedOnce, object> | (Exclude<Attempted, string> & Partial<Pick<Notes, "skipped">>)> {
-  const { exchange, side, facts } = asking;
+): Promise<Exclude<Outcome, object> | (Exclude<Outcome, string> & Partial<Pick<Notes, "skipped">>)> {
+  const { exchange, side, facts, routed } = asking;
   const { governed: held } = way;
   const target = side?.exchange ?? exchange;
   const asked = ports.targets[target.provider];
@@ -59,6 +68,7 @@ export async function askUntilAnswered(
   const as = ofUsage ?? target;
   const factsThere = ofUsage === undefined ? (side?.facts ?? facts) : new Facts(ofUsage, ports);
   const skipped: Notes["skipped"][] = [];
+  const inspectHere: RoutedAsking["inspect"] = (response, seen, addedUsage) => inspect(response, seen, addedUsage, held, ports);
   const toClient = side?.toClient ?? ((response: OpenResponse) => ({ response, error: undefined }));
   const first: Asking = { ...asking, side: { exchange: as, facts: factsThere, toClient }, plain: true };
   const answered = await persist(
@@ -67,6 +77,10 @@ export async function askUntilAnswered(
       governed: held,
       circuit: way.circuit,
       isRepeatable: way.isRepeatable,
+      retry: routed?.retry ?? held.gateway.retry,
+      attemptsBefore: routed?.attemptsBefore ?? 0,
+      waitMsMax: routed?.waitMsMax ?? Number.POSITIVE_INFINITY,
+      isAnsweredFor: routed === undefined,
       budgetMs: () => budgetOf(way, ports),
       async ask(attemptNumber) {
         if (attemptNumber === 1 && first.first !== undefined) return first.first.asked;
@@ -77,7 +91,7 @@ export async function askUntilAnswered(
       },
       inspect: (response) =>
         (response === first.first?.asked.response ? first.first.meaning : undefined) ??
-        inspect(response, as, ofUsage !== undefined, held, ports),
+        (routed?.inspect ?? inspectHere)(response, as, ofUsage !== undefined),
     },
     ports,
   );
@@ -85,7 +99,10 @@ export async function askUntilAnswered(
   return { ...answered, skipped: () => skipped.flatMap((each) => each()) };
 }
 
-async function decideAgain({ exchange, facts, met }: Asking, ports: Ports): Promise<readonly PlannedFault[]> {
+export async function decideAgain(
+  { exchange, facts, met }: Pick<Asking, "exchange" | "facts" | "met">,
+  ports: Ports,
+): Promise<readonly PlannedFault[]> {
   const { planned, decisions } = await decideNow(exchange, facts, ports, "upstream");
   met.push(...namesOf(decisions));
   return planned;

@@ -11,7 +11,7 @@ export type Planning = Pick<Decided, "planned" | "decisions">;
 export const NOTHING_DECIDED: Planning = { planned: [], decisions: [] };
 
 /** Asks the rules. Reading the value, deciding and writing it back happen without a pause between them. */
-export async function decideNow(exchange: Identified, facts: Facts, ports: Ports, side?: Rule["side"]): Promise<Decided> {
+export async function decideNow(exchange: Identified, facts: Pick<Facts, "get">, ports: Ports, side?: Rule["side"]): Promise<Decided> {
   const now = ports.clock.monotonicMs();
   const known = needsFacts(exchange, ports.rules.get(), now) ? await facts.get() : NO_FACTS;
   const rules = ports.rules.get();

@@ -14,6 +14,7 @@ import { repeatableBody, withBody } from "../helpers/repeatable-body.ts";
 import { TEST_MODES, testModeFault } from "../helpers/test-mode.ts";
 import { withTokens } from "../helpers/told-tokens.ts";
 import { delivered, NOTHING_NOTED, type Notes } from "../record.ts";
+import { routeOf } from "../route.ts";
 import { adaptationOf } from "../translate.ts";
 import { budgetOf, firstOf, type GovernedWay } from "./ask.ts";
 import { decideNow, NOTHING_DECIDED, type Planning } from "./decide-now.ts";
@@ -31,16 +32,20 @@ export async function governed(received: Identified, gateway: Gateway, ports: Po
     }
     const there = received.body.atHand ?? (await received.body.whole(REQUEST_INSPECT_BYTES_MAX));
     const { maxTransientRetries, maxRateLimitRetries, bodyBytesMax } = gateway.retry;
-    const isRepeatable = maxTransientRetries + maxRateLimitRetries > 0 && there !== undefined && there.length <= bodyBytesMax;
+    const isRepeatable =
+      (maxTransientRetries + maxRateLimitRetries > 0 || gateway.routes.length > 0) && there !== undefined && there.length <= bodyBytesMax;
     const asked = own?.exchange ?? received;
     const exchange = isRepeatable ? withBody(asked, repeatableBody(asked.body, there)) : asked;
     const known = factsOf(exchange, there, ports);
-    const admitting = admit(exchange, known, there?.length ?? exchange.body.lengthBytes ?? REQUEST_INSPECT_BYTES_MAX, gateway, ports);
+    const route = gateway.routes.length === 0 ? undefined : routeOf(exchange, known.model, gateway);
+    const bodyBytes = there?.length ?? exchange.body.lengthBytes ?? REQUEST_INSPECT_BYTES_MAX;
+    const admitting = admit(exchange, known, bodyBytes, gateway, route !== undefined, ports);
     const { governed: held, refusal, circuit } = admitting instanceof Promise ? await admitting : admitting;
     notes = { model: known.model, faults: NOTHING_NOTED.faults, skipped: NOTHING_NOTED.skipped, error: undefined, governed: held };
     if (refusal !== undefined) return delivered(exchange, refusal, { ...notes, error: "rate_limited" }, ports);
-    const untilMonotonicMs = own?.budgetMs === undefined ? undefined : exchange.receivedMonotonicMs + own.budgetMs;
-    const way: GovernedWay = { governed: held, circuit, isRepeatable, untilMonotonicMs };
+    const budgetMs = Math.min(own?.budgetMs ?? Number.POSITIVE_INFINITY, route?.timeoutMs || Number.POSITIVE_INFINITY);
+    const untilMonotonicMs = budgetMs === Number.POSITIVE_INFINITY ? undefined : exchange.receivedMonotonicMs + budgetMs;
+    const way: GovernedWay = { governed: held, circuit, isRepeatable, untilMonotonicMs, route };
     const facts = new Facts(exchange, ports, known);
     const planning = planOf(exchange, facts, way, own?.testMode, ports);
     const planned = planning instanceof Promise ? await planning : planning;
@@ -80,12 +85,15 @@ async function withTest(inTest: PlannedFault, deciding: Promise<Planning>): Prom
 }
 
 /** A target that is not asked can meet no fault. */
-function sideOf({ governed, circuit }: GovernedWay): "client" | undefined {
+function sideOf({ governed, circuit, route }: GovernedWay): "client" | undefined {
+  // The targets of a route meet theirs when they are asked.
+  if (route !== undefined) return "client";
   return circuit?.kind === "refused" && governed.gateway.breaker?.mode === "enforce" ? "client" : undefined;
 }
 
 /** Nothing is in its way: no fault, no open circuit, no translation, no question of ours. */
-function isShort(exchange: Identified, facts: RequestFacts, { planned }: Planning, { circuit }: GovernedWay, ports: Ports): boolean {
+function isShort(exchange: Identified, facts: RequestFacts, { planned }: Planning, { circuit, route }: GovernedWay, ports: Ports): boolean {
+  if (route !== undefined) return false;
   const asksForUsage = facts.stream && exchange.dialect === "chat";
   return planned.length === 0 && circuit?.kind !== "refused" && !asksForUsage && adaptationOf(exchange, ports) === undefined;
 }

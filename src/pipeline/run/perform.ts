@@ -14,6 +14,7 @@ import { adaptationOf, targetSide } from "../translate.ts";
 import { wireFaultsOf } from "../wire-faults.ts";
 import { askOnce, askUntilAnswered, type First, type GovernedWay } from "./ask.ts";
 import { namesOf, type Planning } from "./decide-now.ts";
+import { askRoute } from "./routed.ts";
 
 const NO_PLAN: readonly PlannedFault[] = [];
 
@@ -29,7 +30,7 @@ type Performing = {
 
 /** An exchange that meets faults, or goes through the gateway, or both. */
 export async function performed({ exchange, decided, facts, way, first }: Performing, ports: Ports): Promise<Delivery> {
-  const adaptation = adaptationOf(exchange, ports);
+  const adaptation = way?.route === undefined ? adaptationOf(exchange, ports) : undefined;
   const side = adaptation === undefined ? undefined : await targetSide(exchange, adaptation, facts, ports);
   const known = facts.known ?? (await facts.get());
   // Most requests through the gateway meet no fault.
@@ -62,6 +63,15 @@ export async function performed({ exchange, decided, facts, way, first }: Perfor
       if (exchange.clientGone.aborted) return abandoned(exchange, notes, ports);
       if (side !== undefined && "refusal" in side) {
         outcome = { response: side.refusal, error: side.error };
+        break;
+      }
+      if (way?.route !== undefined) {
+        const { model, stream: isStream } = known;
+        const asked = await askRoute({ exchange, facts, route: way.route, way, model, isStream, upstream, met }, ports);
+        if (asked === "hang") return undelivered(exchange, "hang", notes, ports);
+        if (asked === "client_gone") return abandoned(exchange, notes, ports);
+        skippedThere = asked.skipped;
+        outcome = asked;
         break;
       }
       const asking = { exchange, side, facts, upstream, plain: needsPlainAnswer(faults), way, first, met };

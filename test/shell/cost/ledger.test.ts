@@ -149,6 +149,8 @@ describe("a row", () => {
       key: "0123456789ab",
       user: "alice@example.com",
       limit: null,
+      answeredBy: null,
+      tried: [],
       reached: true,
     };
     const values = rowOf(exchangeEvent(5, { model: "gpt-4o", gateway })) ?? [];

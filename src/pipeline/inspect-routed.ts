@@ -1,0 +1,127 @@
+import type { Identified, OpenResponse } from "../core/exchange.ts";
+import { headerValue, withoutHeaders } from "../core/headers.ts";
+import type { Ports } from "../core/ports.ts";
+import type { Route, RouteTarget } from "../core/route.ts";
+import { DIALECTS } from "../dialects/index.ts";
+import { statusOfStreamError } from "../policy/classify.ts";
+import { RESCUES_BY_DIALECT } from "../rescue/index.ts";
+import { WHOLE } from "../stream/whole.ts";
+import { watchOf } from "./helpers/answer-watch.ts";
+import { chunksOf, discard } from "./helpers/bodies.ts";
+import type { Governed } from "./helpers/governed.ts";
+import { GuardedStream, type StreamFailure } from "./helpers/guarded-stream.ts";
+import { patientBody } from "./helpers/patient-body.ts";
+import { FRAMING_FIELDS, mediaTypeOf, streamFraming } from "./helpers/stream-framing.ts";
+import { failed, type Inspected, unusable, wholeLater } from "./helpers/whole-answer.ts";
+
+export type InspectingRouted = {
+  /** As the target was asked. */
+  readonly exchange: Identified;
+  readonly addedUsage: boolean;
+  readonly governed: Governed;
+  readonly route: Route;
+  readonly target: RouteTarget;
+  /** Did the client ask for a stream? */
+  readonly isStream: boolean;
+  /** Is an answer that came whole made a stream on its way to the client? */
+  readonly isTranslated: boolean;
+  /** When the target was asked, and when the search for one ends; monotonic. */
+  readonly askedMs: number;
+  readonly searchDueMs: number;
+};
+
+/**
+ * What the answer of a route's target means, known before anything of it goes on: a stream is read up to its first output, any other answer to
+ * its end, and what is neither an answer nor an error of the API is a failure too.
+ */
+export async function inspectRouted(response: OpenResponse, doing: InspectingRouted, ports: Ports): Promise<Inspected> {
+  const { exchange, governed, target, isStream, isTranslated, searchDueMs } = doing;
+  const { status, body, headers } = response;
+  const patient =
+    body === null || body instanceof Uint8Array ? body : patientBody(body, target.idleMs, searchDueMs, ports.clock, exchange.clientGone);
+  if (status >= 400) return failed({ ...response, body: patient }, exchange, ports);
+  const unfit = (what: string) => {
+    discard(response);
+    governed.settle("failure");
+    return unusable(exchange, "upstream_protocol", `the upstream answered ${status} with ${what}, which is no answer of its API`, ports);
+  };
+  if (status >= 300) return unfit("a redirect");
+  if (body === null) return unfit("no content");
+  if (exchange.dialect === undefined) return { response, failure: undefined };
+  const framing = streamFraming(response, exchange);
+  if (framing !== undefined && framing !== WHOLE && !isStream) return unfit("a stream that was not asked for");
+  if (framing !== undefined && framing !== WHOLE) return guarded(response, framing, exchange.dialect, doing, ports);
+  const type = mediaTypeOf(response);
+  if (!/json/.test(type)) return unfit(type === "" ? "no content type" : type);
+  if ((headerValue(headers, "content-encoding") ?? "identity") !== "identity") return unfit("a content coding that was not asked for");
+  const inspected = await wholeLater({ ...response, body: patient }, exchange, governed, ports);
+  // Of an error nothing else is said; any other answer that is no stream is none for whoever reads a stream.
+  if (inspected.failure !== undefined || !isStream || isTranslated)
+    return inspected.failure === undefined ? asObject(inspected, unfit) : asHttp(inspected);
+  return unfit(`${type} in the place of a stream`);
+}
+
+async function guarded(
+  response: OpenResponse,
+  framing: ReturnType<typeof streamFraming> & object,
+  dialect: keyof typeof DIALECTS,
+  { exchange, addedUsage, governed, route, target, askedMs, searchDueMs }: InspectingRouted,
+  ports: Ports,
+): Promise<Inspected> {
+  const { headers, body } = response;
+  if (body === null) throw new Error("a stream without a body");
+  const watch = watchOf(headers, DIALECTS[dialect], exchange, addedUsage, governed, ports);
+  const stream = new GuardedStream(chunksOf(body), {
+    framing,
+    dialect: DIALECTS[dialect],
+    rescue: RESCUES_BY_DIALECT[dialect],
+    watch,
+    hold: route.hold,
+    isBuffered: route.isBuffered,
+    firstTokenDueMs: target.firstTokenMs === 0 ? Number.POSITIVE_INFINITY : askedMs + target.firstTokenMs,
+    searchDueMs,
+    idleMs: target.idleMs,
+    clock: ports.clock,
+    gone: exchange.clientGone,
+  });
+  const failure = await stream.begin();
+  if (failure === undefined)
+    return { response: { ...response, headers: withoutHeaders(headers, FRAMING_FIELDS), body: stream }, failure: undefined };
+  return inHttp(failure, response, exchange, ports);
+}
+
+/** What a stream's failure would have been as an answer of its own. */
+function inHttp(
+  { failure, reason, message, payload }: StreamFailure,
+  { headers }: OpenResponse,
+  exchange: Identified,
+  ports: Ports,
+): Inspected {
+  const status = payload === undefined ? undefined : statusOfStreamError(payload.data);
+  if (payload === undefined || status === undefined) return unusable(exchange, reason, message, ports, failure);
+  const body = new TextEncoder().encode(payload.data);
+  return {
+    response: { status, reason: undefined, headers: [...withoutHeaders(headers, OF_STREAM), ["content-type", "application/json"]], body },
+    failure,
+  };
+}
+
+const OF_STREAM: ReadonlySet<string> = new Set([...FRAMING_FIELDS, "content-type", "cache-control"]);
+
+/** An error that came with 200. */
+function asHttp(inspected: Inspected): Inspected {
+  const { response } = inspected;
+  if (response.status !== 200 || !(response.body instanceof Uint8Array)) return inspected;
+  const status = statusOfStreamError(new TextDecoder().decode(response.body));
+  return status === undefined ? inspected : { ...inspected, response: { ...response, status } };
+}
+
+/** Every API here answers with an object. */
+function asObject(inspected: Inspected, unfit: (what: string) => Inspected): Inspected {
+  const { body } = inspected.response;
+  const isObject = body instanceof Uint8Array ? body[body.findIndex((byte) => !SPACES.has(byte))] === BRACE : true;
+  return isObject ? inspected : unfit("something else than a JSON object");
+}
+
+const BRACE = 0x7b;
+const SPACES: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);

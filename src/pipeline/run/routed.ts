@@ -1,0 +1,84 @@
+import type { Identified, OpenResponse } from "../../core/exchange.ts";
+import { REQUEST_INSPECT_BYTES_MAX } from "../../core/limits.ts";
+import type { Ports } from "../../core/ports.ts";
+import { DIALECTS } from "../../dialects/index.ts";
+import { type JsonObject, parseObject } from "../../dialects/shared.ts";
+import type { PlannedFault } from "../decide.ts";
+import { discard } from "../helpers/bodies.ts";
+import { withJsonBody } from "../helpers/json-body.ts";
+import { acceptsPrefill } from "../helpers/prefill.ts";
+import { plainBody } from "../helpers/read-facts.ts";
+import { type NextStream, RescuedStream } from "../helpers/rescued-stream.ts";
+import { withTokens } from "../helpers/told-tokens.ts";
+import type { Outcome } from "../persist.ts";
+import type { Notes } from "../record.ts";
+import type { FactsOnDemand } from "../translate.ts";
+import { type Found, Search, type Searching } from "./search.ts";
+
+export type RoutedAsking = Omit<Searching, "upstream"> & {
+  readonly exchange: Identified;
+  readonly facts: FactsOnDemand;
+  readonly upstream: readonly PlannedFault[];
+};
+
+/** What a route's targets come to for the client: the first good answer, or the first target's real error. */
+export async function askRoute(
+  asking: RoutedAsking,
+  ports: Ports,
+): Promise<Exclude<Outcome, object> | (Exclude<Outcome, string> & Pick<Notes, "skipped">)> {
+  const { exchange, facts, way } = asking;
+  const search = new Search(asking, ports);
+  const skipped = () => search.skipped.flatMap((each) => each());
+  const found = await search.next({ exchange, facts }, () => true, false);
+  if (found === "client_gone" || found === "hang") return found;
+  if (found === undefined) return { ...search.failure({ exchange, facts }), skipped };
+  const { observed } = way.governed;
+  const told = withTokens(found.response, observed);
+  const named = search.tried.length > 1 || observed.attempts > 1 ? search.told(told) : told;
+  return { response: guardedToClient(named, found, search, asking, ports), error: undefined, skipped };
+}
+
+/** A stream whose failure is not passed on for an answer, and that another target may complete. */
+function guardedToClient(response: OpenResponse, found: Found, search: Search, asking: RoutedAsking, ports: Ports): OpenResponse {
+  const { exchange, route, facts } = asking;
+  const { body } = response;
+  const { dialect } = exchange;
+  if (dialect === undefined || body === null || body instanceof Uint8Array || !asking.isStream) return response;
+  let current = found;
+  const stream = new RescuedStream(body, {
+    dialect,
+    framing: DIALECTS[dialect].framing(exchange.path, exchange.query),
+    clock: ports.clock,
+    isContent: DIALECTS[dialect].isContent,
+    isPassedOn: () => !current.isTranslated,
+    brokeOff: ({ failure, reason }) => search.brokeOff(failure, reason, current.leg),
+    async next(partial, hasContent): Promise<NextStream | undefined> {
+      if (route.rescue === "none" || (hasContent && route.rescue === "restart")) return undefined;
+      const wanted = hasContent ? await continuing(exchange, partial.continuing, ports) : exchange;
+      if (wanted === undefined) return undefined;
+      const goesOn = (target: Parameters<typeof acceptsPrefill>[0]) => !hasContent || acceptsPrefill(target, target.model ?? asking.model);
+      const next = await search.next({ exchange: wanted, facts }, goesOn, true);
+      if (next === undefined || typeof next === "string") return undefined;
+      const { body: rest } = next.response;
+      if (rest === null || rest instanceof Uint8Array) {
+        discard(next.response);
+        return undefined;
+      }
+      current = next;
+      return { body: rest };
+    },
+  });
+  return { ...response, body: stream };
+}
+
+/** The same request with the beginning of its answer at its end. */
+async function continuing(
+  exchange: Identified,
+  continued: (request: JsonObject) => JsonObject | undefined,
+  ports: Ports,
+): Promise<Identified | undefined> {
+  const bytes = await plainBody(exchange, REQUEST_INSPECT_BYTES_MAX, ports);
+  const json = bytes === undefined ? undefined : parseObject(new TextDecoder().decode(bytes));
+  const request = json === undefined ? undefined : continued(json);
+  return request === undefined ? undefined : withJsonBody(exchange, request);
+}

@@ -1,0 +1,296 @@
+import type { Identified, OpenResponse } from "../../core/exchange.ts";
+import type { Failure } from "../../core/failure.ts";
+import type { RetryManner, Tried } from "../../core/gateway.ts";
+import { withHeader } from "../../core/headers.ts";
+import type { Ports } from "../../core/ports.ts";
+import type { Route, RouteTarget } from "../../core/route.ts";
+import { afterTarget, cooldownOf } from "../../policy/after-target.ts";
+import type { Attempted } from "../attempt.ts";
+import type { PlannedFault } from "../decide.ts";
+import { attemptsText } from "../helpers/attempts-text.ts";
+import { discard } from "../helpers/bodies.ts";
+import { dated } from "../helpers/dated.ts";
+import { contextTokensOf } from "../helpers/error-context.ts";
+import { ownError } from "../helpers/own-error.ts";
+import { timestamp } from "../helpers/timestamp.ts";
+import { inspectRouted } from "../inspect-routed.ts";
+import type { Notes } from "../record.ts";
+import { type Leg, legOf } from "../route.ts";
+import { type FactsOnDemand, targetSide } from "../translate.ts";
+import { askUntilAnswered, decideAgain, type GovernedWay } from "./ask.ts";
+
+/** An answer, or the beginning of one, in the client's dialect. */
+export type Found = { readonly kind: "found"; readonly response: OpenResponse; readonly leg: Leg; readonly isTranslated: boolean };
+
+/** What a request for the route's targets is. */
+export type Wanted = { readonly exchange: Identified; readonly facts: FactsOnDemand };
+
+export type Searching = {
+  readonly route: Route;
+  readonly way: GovernedWay;
+  /** The model that the client asks for. */
+  readonly model: string | undefined;
+  readonly isStream: boolean;
+  /** Faults that the request asks for by itself, for the first asking. */
+  readonly upstream: readonly PlannedFault[];
+  readonly met: string[];
+};
+
+type Outcome = Found | "client_gone" | "hang" | undefined;
+
+/**
+ * The targets of a route, one after the other, each asked as often as makes sense. None is asked again that has failed: what follows a failure,
+ * also in the middle of a stream, goes on behind it.
+ */
+export class Search {
+  readonly skipped: Notes["skipped"][] = [];
+  readonly #doing: Searching;
+  readonly #ports: Ports;
+  readonly #tried: Tried[] = [];
+  #index = 0;
+  #hasAsked = false;
+  /** Of the first target that failed, or of the one whose answer is the request's own failure. */
+  #error: Exclude<Attempted, string> | undefined;
+  /** The next target needs a larger context window. */
+  #contextTokensMin = 0;
+  /** Until one that was passed over may be asked. */
+  #soonestMs = Number.POSITIVE_INFINITY;
+
+  constructor(doing: Searching, ports: Ports) {
+    this.#doing = doing;
+    this.#ports = ports;
+    this.#doing.way.governed.observed.tried = this.#tried;
+  }
+
+  get tried(): readonly Tried[] {
+    return this.#tried;
+  }
+
+  /** The next target that answers; undefined: there is none. `accepts`: which of them may be asked. */
+  async next(wanted: Wanted, accepts: (target: RouteTarget) => boolean, isRescue: boolean): Promise<Outcome> {
+    const { route } = this.#doing;
+    while (this.#index < route.targets.length) {
+      const target = route.targets[this.#index++];
+      if (target === undefined || !accepts(target)) continue;
+      // A body that is not kept has gone to the first one.
+      if (this.#isOutOfTime() || (this.#hasAsked && !this.#doing.way.isRepeatable)) break;
+      const leg = await this.#legTo(wanted, target);
+      if (leg === undefined) continue;
+      const outcome = await this.#ask(wanted, leg, isRescue);
+      if (outcome !== "next") return outcome;
+    }
+    return undefined;
+  }
+
+  /** What the client gets where no target answers: the first one's real error, with what was tried. */
+  failure({ exchange }: Wanted): Exclude<Attempted, string> {
+    const { response, error } = this.#error ?? this.#nobody(exchange);
+    return { response: this.told(response), error };
+  }
+
+  told(response: OpenResponse): OpenResponse {
+    return { ...response, headers: withHeader(response.headers, "x-faultproxy-attempts", attemptsText(this.#tried)) };
+  }
+
+  /** The target whose answer is being delivered has failed in its middle. */
+  brokeOff(failure: Failure, reason: string, { cooldown }: Leg): void {
+    const last = this.#tried.pop();
+    if (last !== undefined) this.#tried.push({ ...last, failure: failure.class, reason });
+    this.#cool(failure, cooldown);
+  }
+
+  #isOutOfTime(): boolean {
+    const { untilMonotonicMs } = this.#doing.way;
+    return untilMonotonicMs !== undefined && untilMonotonicMs <= this.#ports.clock.monotonicMs();
+  }
+
+  /** The way to a target that may be asked by now. */
+  async #legTo({ exchange }: Wanted, target: RouteTarget): Promise<Leg | undefined> {
+    const { way, model } = this.#doing;
+    const { gateway, observed } = way.governed;
+    const isTooSmall = this.#contextTokensMin > 0 && (target.contextTokens ?? 0) <= this.#contextTokensMin;
+    if (isTooSmall) return this.#passOver(target, "context_window", undefined);
+    const leg = legOf({ exchange, model, clientKey: observed.caller.key }, target, gateway, this.#ports);
+    if (leg.kind === "passed_over") return this.#passOver(target, leg.reason, leg.leftMs);
+    const circuit = gateway.breaker === undefined ? undefined : await gateway.store.admit(leg.circuit);
+    if (circuit?.kind === "refused" && gateway.breaker?.mode === "enforce")
+      return this.#passOver(target, "circuit_open", circuit.retryAfterMs);
+    way.governed.meet(circuit?.ticket);
+    return leg;
+  }
+
+  #passOver({ name }: RouteTarget, reason: string, leftMs: number | undefined): undefined {
+    if (leftMs !== undefined) this.#soonestMs = Math.min(this.#soonestMs, leftMs);
+    this.#tried.push({ target: name, attempts: 0, status: undefined, failure: undefined, reason, durationMs: 0 });
+  }
+
+  async #ask(wanted: Wanted, leg: Leg, isRescue: boolean): Promise<Outcome | "next"> {
+    const { way, isStream, route, met } = this.#doing;
+    const { observed } = way.governed;
+    const { target, exchange, ports } = leg;
+    const { clock } = ports;
+    const isFirst = !this.#hasAsked;
+    this.#hasAsked = true;
+    this.#tellFailover(exchange, target.name, isRescue);
+    const side = await targetSide(exchange, leg.adaptation, wanted.facts, ports);
+    if ("refusal" in side) {
+      // What cannot be said to this target, another may understand; a request that is wrong in its own dialect is wrong everywhere.
+      this.#failed(
+        leg,
+        { attempts: 0, startedMs: clock.monotonicMs() },
+        { response: side.refusal, error: side.error },
+        "client",
+        side.error,
+      );
+      return isFirst && side.refusal.status < 500 ? undefined : "next";
+    }
+    const isTranslated = side.exchange.dialect !== exchange.dialect;
+    const startedMs = clock.monotonicMs();
+    const attemptsBefore = observed.attempts;
+    const asking = {
+      exchange,
+      side,
+      facts: wanted.facts,
+      upstream: [
+        ...(isFirst ? this.#doing.upstream : []),
+        ...(await decideAgain({ exchange: side.exchange, facts: side.facts, met }, ports)),
+      ],
+      plain: true,
+      way,
+      first: undefined,
+      met,
+      routed: {
+        retry: retryOf(target, way.governed.gateway.retry),
+        attemptsBefore,
+        waitMsMax: this.#hasMore() ? route.waitMsMax : Number.POSITIVE_INFINITY,
+        inspect: (response: OpenResponse, as: Identified, addedUsage: boolean) =>
+          inspectRouted(
+            response,
+            {
+              exchange: as,
+              addedUsage,
+              governed: way.governed,
+              route,
+              target,
+              isStream,
+              isTranslated,
+              askedMs: clock.monotonicMs(),
+              searchDueMs: way.untilMonotonicMs ?? Number.POSITIVE_INFINITY,
+            },
+            ports,
+          ),
+      },
+    };
+    const asked = await askUntilAnswered(asking, way, ports);
+    if (typeof asked === "string") return asked;
+    if (asked.skipped !== undefined) this.skipped.push(asked.skipped);
+    const times = { attempts: observed.attempts - attemptsBefore, startedMs };
+    const answer = asked.error === undefined ? await side.toClient(asked.response) : asked;
+    if (asked.failure === undefined && answer.error === undefined) {
+      way.governed.gateway.cooldowns.succeeded(leg.cooldown);
+      const { provider } = target;
+      observed.answeredBy = { provider, model: target.model ?? this.#doing.model };
+      this.#tried.push(triedOf(target, times, answer.response.status, undefined, undefined, clock.monotonicMs()));
+      return { kind: "found", response: answer.response, leg, isTranslated };
+    }
+    return this.#afterFailure(leg, times, asked, answer, isFirst);
+  }
+
+  #afterFailure(
+    leg: Leg,
+    times: Times,
+    asked: { readonly response: OpenResponse; readonly error: string | undefined; readonly failure?: Failure | undefined },
+    answer: Exclude<Attempted, string>,
+    isFirst: boolean,
+  ): undefined | "next" {
+    // Without a class it is our own doing: settings that cannot work, an answer that cannot be translated, or the time that is over.
+    const failure = asked.failure ?? UNCLASSED;
+    const status = asked.error === undefined ? asked.response.status : undefined;
+    const step = asked.error === "time_budget" ? "stop" : afterTarget({ failure, status, isFirst }, this.#doing.route);
+    if (step === "larger")
+      this.#contextTokensMin = Math.max(this.#contextTokensMin, leg.target.contextTokens ?? contextTokensOf(leg.circuit.model ?? ""));
+    // A refusal that is not carried on is the answer, whoever failed before.
+    this.#failed(leg, times, answer, failure.class, answer.error, step === "stop" && failure.class === "content_filter");
+    this.#cool(failure, leg.cooldown);
+    return step === "stop" ? undefined : "next";
+  }
+
+  #failed(
+    leg: Leg,
+    times: Times,
+    answer: Exclude<Attempted, string>,
+    failure: Failure["class"],
+    reason: string | undefined,
+    isAnswer = false,
+  ): void {
+    const { target, ports } = leg;
+    const status = answer.error === undefined ? answer.response.status : undefined;
+    this.#tried.push(triedOf(target, times, status, failure, reason, ports.clock.monotonicMs()));
+    if (this.#error === undefined || isAnswer) {
+      if (this.#error !== undefined) discard(this.#error.response);
+      this.#error = answer;
+    } else discard(answer.response);
+  }
+
+  #cool(failure: Failure, key: Leg["cooldown"]): void {
+    const cooling = cooldownOf(failure, this.#doing.route);
+    if (cooling !== undefined) this.#doing.way.governed.gateway.cooldowns.enter(key, cooling.reason, cooling.ms);
+  }
+
+  /** Is there a target behind this one that could be asked? */
+  #hasMore(): boolean {
+    return this.#index < this.#doing.route.targets.length;
+  }
+
+  #tellFailover({ id }: Identified, to: string, isRescue: boolean): void {
+    const last = this.#tried.findLast(({ attempts }) => attempts > 0);
+    if (last === undefined) return;
+    this.#ports.record({
+      type: "failover",
+      time: timestamp(this.#ports.clock.wallMs()),
+      exchange: id,
+      from: last.target,
+      to,
+      class: last.failure ?? null,
+      status: last.status ?? null,
+      isRescue,
+    });
+  }
+
+  /** All targets are left alone for now, or cannot be asked for this client. */
+  #nobody(exchange: Identified): Exclude<Attempted, string> {
+    const { provider } = exchange;
+    if (this.#isOutOfTime()) {
+      const message = "the time for finding a target is over (timeout of the route, or x-llm-proxy-timeout-ms)";
+      return { response: dated(ownError(provider, 504, "time_budget", message), this.#ports.clock.wallMs()), error: "time_budget" };
+    }
+    const isForNow = this.#soonestMs !== Number.POSITIVE_INFINITY;
+    const isNotLent = !isForNow && this.#tried.some(({ reason }) => reason === "not_lent");
+    const message = isNotLent
+      ? `the credentials of this route are for requests from this machine, and for those with a key of this proxy ([server] api_keys): ${attemptsText(this.#tried)}`
+      : `no target of this route can be asked${isForNow ? " for now" : ""}: ${attemptsText(this.#tried)}`;
+    const own = ownError(provider, isNotLent ? 403 : 503, "no_target", message);
+    const seconds = Math.max(1, Math.ceil(this.#soonestMs / 1_000));
+    const response = isForNow ? { ...own, headers: withHeader(own.headers, "Retry-After", String(seconds)) } : own;
+    return { response: dated(response, this.#ports.clock.wallMs()), error: "no_target" };
+  }
+}
+
+type Times = { readonly attempts: number; readonly startedMs: number };
+
+const UNCLASSED: Failure = { class: "degraded", isSilent: false, retryAfterMs: undefined };
+
+function triedOf(
+  { name }: RouteTarget,
+  { attempts, startedMs }: Times,
+  status: number | undefined,
+  failure: Failure["class"] | undefined,
+  reason: string | undefined,
+  nowMs: number,
+): Tried {
+  return { target: name, attempts, status, failure, reason, durationMs: Math.round(nowMs - startedMs) };
+}
+
+function retryOf({ retries }: RouteTarget, retry: RetryManner): RetryManner {
+  return retries === undefined ? retry : { ...retry, maxTransientRetries: retries, maxRateLimitRetries: retries };
+}
