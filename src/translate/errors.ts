@@ -122,7 +122,7 @@ const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
-/** The status that an error inside a 200 would have had, by its code (OpenAI's words). */
+/** The status that an error inside a 200 would have had, by its code or type (OpenAI's words and Anthropic's). */
 export function statusOfError({ code, type }: ErrorFacts): number {
   if (typeof code === "number" && Number.isInteger(code) && code >= 400 && code < 600) return code;
   return STATUS_BY_WORD.get(code) ?? STATUS_BY_WORD.get(type) ?? 500;
@@ -142,11 +142,14 @@ const STATUS_BY_WORD: ReadonlyMap<unknown, number> = new Map(
     cyber_policy: 400,
     invalid_api_key: 401,
     authentication_error: 401,
+    billing_error: 402,
     permission_error: 403,
     model_not_found: 404,
     not_found_error: 404,
+    request_too_large: 413,
     server_is_overloaded: 503,
     service_unavailable_error: 503,
     overloaded_error: 503,
+    timeout_error: 504,
   }),
 );

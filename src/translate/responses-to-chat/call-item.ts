@@ -1,5 +1,5 @@
+import { inputInArguments } from "../custom-tools.ts";
 import type { Emit, OpenItem } from "./output.ts";
-import { inputInArguments } from "./tools.ts";
 
 export type CallItem = OpenItem & { readonly add: (delta: string) => void };
 

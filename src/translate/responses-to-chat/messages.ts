@@ -1,10 +1,11 @@
 import { type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
+import { INPUT_ARGUMENT } from "../custom-tools.ts";
 import type { RequestOptions } from "../translation.ts";
 import { attachmentsOf, nameDroppedParts, refusalOfContent, textOfContent, userContent } from "./content.ts";
 import { type Conversation, createConversation } from "./conversation.ts";
 import { asksForNothing, type Dropped, drop } from "./dropped.ts";
 import { CALLS, itemType, MESSAGES, OUTPUTS, roleOf } from "./items.ts";
-import { INPUT_ARGUMENT, type OfferedTools } from "./tools.ts";
+import type { OfferedTools } from "./tools.ts";
 import type { CustomTools } from "./translate-tools.ts";
 
 export type MessageOptions = {

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
+import { type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
 
 /** A tool that the target is offered, and what the client calls it. */
 export type OfferedTool = {
@@ -84,18 +84,4 @@ function keyOf(namespace: string | undefined, name: string): string {
 function joinedName(namespace: string | undefined, name: string): string {
   if (namespace === undefined) return name;
   return namespace.endsWith("__") ? `${namespace}${name}` : `${namespace}__${name}`;
-}
-
-/** The one argument of a function that stands for a custom tool. */
-export const INPUT_ARGUMENT = "input";
-
-/** The free text that a model put into the arguments of such a function; the arguments themselves where it did not. */
-export function inputInArguments(argumentsText: string): string {
-  try {
-    const value: unknown = JSON.parse(argumentsText);
-    const input = isObject(value) ? value[INPUT_ARGUMENT] : value;
-    return typeof input === "string" ? input : argumentsText;
-  } catch {
-    return argumentsText;
-  }
 }

@@ -1,7 +1,8 @@
 import { isObject, type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
+import { customDescription, INPUT_SCHEMA } from "../custom-tools.ts";
 import type { RequestOptions } from "../translation.ts";
 import { asksForNothing, type Dropped, drop } from "./dropped.ts";
-import { definitionsOf, INPUT_ARGUMENT, type OfferedTool, type OfferedTools } from "./tools.ts";
+import { definitionsOf, type OfferedTool, type OfferedTools } from "./tools.ts";
 
 /**
  * How custom tools, whose input is free text, are offered: as what Chat Completions calls by the same name, or as functions of one
@@ -71,28 +72,11 @@ function nested({ type, definition, syntax }: JsonObject): JsonObject {
 }
 
 function customAsFunction({ chatName, definition: { description, format } }: OfferedTool): JsonObject {
-  const grammar = isObject(format) && format.type === "grammar" ? textOf(format.definition) : undefined;
-  const texts = [
-    textOf(description),
-    grammar === undefined ? undefined : `The input must follow this grammar (${syntaxOf(format)}):\n${grammar}`,
-  ].filter((text) => text !== undefined);
+  const said = customDescription(description, isObject(format) && format.type === "grammar" ? format : undefined);
   return {
     type: "function",
-    function: {
-      name: chatName,
-      ...(texts.length > 0 && { description: texts.join("\n\n") }),
-      parameters: {
-        type: "object",
-        properties: { [INPUT_ARGUMENT]: { type: "string", description: "The whole input of the tool, as plain text." } },
-        required: [INPUT_ARGUMENT],
-        additionalProperties: false,
-      },
-    },
+    function: { name: chatName, ...(said !== undefined && { description: said }), parameters: INPUT_SCHEMA },
   };
-}
-
-function syntaxOf(format: unknown): string {
-  return (isObject(format) ? textOf(format.syntax) : undefined) ?? "text";
 }
 
 /** Undefined where the choice is the target's default. The request has been checked: what is forced is offered. */
