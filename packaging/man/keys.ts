@@ -72,8 +72,13 @@ export function columnKeys(list: string): readonly string[] {
 
 function columnText({ value, summary, defaultText, isRequired }: Column): readonly string[] {
   if (summary === undefined) return prose(isRequired ? `${valueText(value)}; must be given` : valueText(value));
-  const preset = isRequired ? "must be given" : defaultText;
-  return [...prose(summary), ".Pp", ...prose(`Value: ${valueText(value)}.`), ...(preset === undefined ? [] : prose(`Default: ${preset}.`))];
+  const preset = isRequired ? "Must be given." : `Default: ${defaultText}.`;
+  return [
+    ...prose(summary),
+    ".Pp",
+    ...prose(`Value: ${valueText(value)}.`),
+    ...(isRequired || defaultText !== undefined ? prose(preset) : []),
+  ];
 }
 
 const AT_START: readonly string[] = ["Only at the start."];

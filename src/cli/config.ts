@@ -48,15 +48,23 @@ async function config(call: Call): Promise<number> {
   const looked = file ?? `none (looked for ${configCandidates(process.env).join(", ")})`;
   const lines = [note(`file: ${looked}`)];
   const keys = effectiveKeys(configuration, process.env);
-  const width = Math.min(WIDTH_MAX, Math.max(...keys.map((key) => assignment(key).length)));
+  const inLine = keys.filter(({ blocks = [] }) => blocks.length === 0);
+  const width = Math.min(WIDTH_MAX, Math.max(...inLine.map((key) => assignment(key).length)));
   // A table stands once in a file, and keys of none before all tables.
   const tables = [...new Set(["", ...keys.map(({ table }) => table)])];
   for (const table of tables) {
     if (table !== "") lines.push("", `[${table}]`);
-    for (const key of keys.filter((each) => each.table === table)) {
+    for (const key of inLine.filter((each) => each.table === table)) {
       lines.push(
         key.value === undefined ? note(`${key.key}: ${key.origin}`) : `${visible(assignment(key)).padEnd(width)}  ${note(key.origin)}`,
       );
+    }
+    for (const { blocks = [], origin } of keys.filter((each) => each.table === table)) {
+      for (const [index, block] of blocks.entries()) {
+        // It is known where the list begins.
+        const from = index === 0 ? `  ${note(origin)}` : "";
+        lines.push("", `${visible(block.header)}${from}`, ...block.lines.map(visible));
+      }
     }
   }
   printOut(`${lines.join("\n")}\n`);

@@ -3,11 +3,12 @@ import { type Columns, innerTable, mapped } from "./table-list.ts";
 import { inFile, isTable, type ValueKind } from "./value-kinds.ts";
 
 const EXPECTED = 'where the key is, such as { env = "OPENAI_API_KEY" }, { file = "~/key" }, { claude = true } or { keychain = "NAME" }';
-const NOT_HERE = "a key itself does not belong in this file";
+const NOT_HERE = "a key itself is put into a variable or a file of its own, and not here";
 
 /** Letters, digits and _ are all that a variable's name has; a key of such looks like no name that anybody gives. */
 const VARIABLE = /^[A-Za-z_]\w{0,127}$/;
-const KEY_BEGINNING = /^(?:sk|pk|rk|gsk|xai|hf|ghp|github_pat|pplx|nvapi|r8|glpat|xox[a-z])[-_](?=.{12})|^(?:AIza|dapi|AKIA|eyJ)\w{12}/;
+const KEY_BEGINNING =
+  /^(?:sk|pk|rk|gsk|xai|hf|ghp|github_pat|pplx|nvapi|r8|glpat|xox[a-z])[-_](?=.{12})(?=.*\d)|^(?:AIza|dapi|AKIA|eyJ)\w{12}/;
 const KEY_TEXT = /^(?=.*\d)(?=.*[a-z])[A-Za-z\d]{20,}$/;
 
 function isKey(text: string): boolean {
@@ -22,24 +23,25 @@ function textKind(hint: string, expected: string, isRight: (text: string) => boo
 export const CREDENTIAL_COLUMNS: Columns = {
   env: {
     name: "env",
-    value: textKind("NAME", `the name of an environment variable that holds the key, such as OPENAI_API_KEY; ${NOT_HERE}`, (value) =>
-      VARIABLE.test(value),
-    ),
+    value: textKind("NAME", `the name of an environment variable, such as OPENAI_API_KEY; ${NOT_HERE}`, (value) => VARIABLE.test(value)),
     summary: "an environment variable of the proxy's that holds the key",
+    example: '"OPENAI_API_KEY"',
   },
   file: {
     name: "file",
     value: textKind(
       "FILE",
-      `the path of a file that holds the key, with ~/ for the home folder if need be; ${NOT_HERE}`,
+      `the path of a file, such as ~/.config/openai.key; ${NOT_HERE}`,
       (value) => /\S/.test(value) && !/\p{Cc}/u.test(value) && !/^~(?!\/.)/.test(value),
     ),
     summary: "a file that holds nothing but the key, or a credential file of Claude Code's; ~/ is the home folder",
+    example: '"~/.config/openai.key"',
   },
   claude: {
     name: "claude",
     value: inFile("true", "true, or another source in its place", (value) => (value === true ? value : undefined)),
     summary: "the login of Claude Code on this machine, below ~/.claude",
+    example: "true",
   },
   keychain: {
     name: "keychain",
@@ -49,6 +51,7 @@ export const CREDENTIAL_COLUMNS: Columns = {
       (value) => /^\S(?:.{0,254}\S)?$/.test(value) && !/\p{Cc}/u.test(value),
     ),
     summary: "a generic password of the macOS Keychain, or of the Secret Service on Linux, by the name of its service",
+    example: '"openai"',
   },
 };
 

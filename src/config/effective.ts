@@ -3,7 +3,9 @@ import { PROVIDERS } from "../providers/index.ts";
 import type { Configuration, SettingOrigin, SettingsSources } from "./read-settings.ts";
 import { SETTING_ROWS } from "./schema.ts";
 import type { TargetScope } from "./settings.ts";
+import { TABLES_HINT } from "./table-list.ts";
 import { TARGET_ROWS, tableOf } from "./target-schema.ts";
+import { type TomlBlock, tomlBlocks } from "./toml-blocks.ts";
 import { tomlText } from "./toml-text.ts";
 import { withoutCredentials } from "./upstream.ts";
 
@@ -16,6 +18,8 @@ export type EffectiveKey = {
   readonly value: string | undefined;
   /** Where it comes from, for people. */
   readonly origin: string;
+  /** The same value as tables of their own, where it is a list of tables. */
+  readonly blocks?: readonly TomlBlock[];
 };
 
 /** Every setting of the program, and all that is set for targets, table by table. */
@@ -29,7 +33,9 @@ export function effectiveKeys(
     const set = settings[name];
     const [table, last] = split(key);
     if (set === undefined) return [{ table, key: last, value: undefined, origin: `${defaultText ?? "none"} (default)` }];
-    return [{ table, key: last, value: value.toToml?.(set) ?? tomlText(set), origin: originOf(key) }];
+    const written = value.toToml?.(set) ?? tomlText(set);
+    const blocks = value.hint === TABLES_HINT ? { blocks: tomlBlocks(key, written) } : {};
+    return [{ table, key: last, value: written, origin: originOf(key), ...blocks }];
   });
   const providers = Object.keys(PROVIDERS) as ProviderName[];
   const targets = (["backend", ...providers] as const).flatMap((scope) => [

@@ -1,10 +1,12 @@
-import { SETTING_ROWS } from "./schema.ts";
+import { ROUTE_COLUMNS } from "./route-schema.ts";
+import { SETTING_ROWS, SETTINGS } from "./schema.ts";
+import type { Columns } from "./table-list.ts";
 import { TARGET_ROWS, type TargetRow } from "./target-schema.ts";
 import { tomlText } from "./toml-text.ts";
 
 /** A file with every key: what it means, and its default or an example, commented out. Lines that begin with `#` and no space behind it are TOML. */
 export function exampleFile(): string {
-  const rows = SETTING_ROWS.map(([, setting]) => setting).filter(({ key }) => key !== "");
+  const rows = SETTING_ROWS.map(([, setting]) => setting).filter(({ key }) => key !== "" && key !== SETTINGS.routes.key);
   const inTable = (table: string) => rows.filter(({ key }) => key.split(".").slice(0, -1).join(".") === table);
   const program = (table: string) =>
     inTable(table).flatMap((setting) => {
@@ -29,6 +31,7 @@ export function exampleFile(): string {
     "#[simulator]",
     ...program("simulator"),
     ...GATEWAY_TABLES.flatMap((table) => [`#[${table}]`, ...program(table)]),
+    ...routeLines(),
     "# One server in place of every provider that has no upstream of its own.",
     "#[backend]",
     ...targetLines("backend", false),
@@ -52,6 +55,26 @@ function targetLines(kind: "backend" | "providers", isAuth: boolean): readonly s
     .filter((row) => row.only === undefined || row.only === kind)
     .filter(({ key }) => key.startsWith("auth.") === isAuth)
     .flatMap((row) => entry(targetSummary(row), "", `${row.key.replace("auth.", "")} = ${row.example}`));
+}
+
+function routeLines(): readonly string[] {
+  const { key, summary } = SETTINGS.routes;
+  const { targets: _targets, ...ofRoute } = ROUTE_COLUMNS.route;
+  const { summary: ofTargets = "" } = ROUTE_COLUMNS.route.targets ?? {};
+  return [
+    ...wrapped(summary).map((text) => `# ${text}`),
+    `#[[${key}]]`,
+    ...columnLines(ofRoute),
+    ...wrapped(ofTargets).map((text) => `# ${text}`),
+    `#[[${key}.targets]]`,
+    ...columnLines(ROUTE_COLUMNS["route.targets"]),
+  ];
+}
+
+function columnLines(columns: Columns): readonly string[] {
+  return Object.entries(columns).flatMap(([key, { summary = "", defaultText = "must be given", example }]) =>
+    example === undefined ? entry(summary, "", `${key} = ${defaultText}`) : entry(`${summary} [${defaultText}]`, "", `${key} = ${example}`),
+  );
 }
 
 /** What a key of a target's table means, and what holds without it. */

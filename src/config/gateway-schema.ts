@@ -240,7 +240,7 @@ export const GATEWAY_SETTINGS: Rows = {
     undefined,
     "log only counts and tells; enforce answers in the place of a target that does not work",
     {
-      defaultText: "enforce with --gateway or another key of [breaker], else off",
+      defaultText: "enforce with --gateway, [[route]] or another key of [breaker], else off",
       example: '"enforce"',
     },
   ),
@@ -334,9 +334,5 @@ export const GATEWAY_SETTINGS: Rows = {
     { onlyAtStart: true },
   ),
 
-  routes: inFile("route", ROUTES, [], "which targets a request may go to, one after the other; the first that matches counts", {
-    defaultText: "none",
-    example:
-      '[{ match = { model = "gpt-4*" }, targets = [{ provider = "openai" }, { provider = "anthropic", model = "claude-sonnet-4-5" }] }]',
-  }),
+  routes: inFile("route", ROUTES, [], "which targets a request may go to, one after the other; the first that matches counts"),
 };

@@ -7,6 +7,7 @@ import { SETTING_ROWS } from "./schema.ts";
 import type { Settings, TargetScope, TargetSetting } from "./settings.ts";
 import { TABLES_HINT } from "./table-list.ts";
 import { TARGET_ROWS, type TargetRowName, tableOf } from "./target-schema.ts";
+import { isListOfTables } from "./toml-blocks.ts";
 import { positionOfKey, type TomlPosition, tomlPositions } from "./toml-positions.ts";
 import { tomlValue } from "./toml-value.ts";
 import { withoutCredentials } from "./upstream.ts";
@@ -127,7 +128,7 @@ function readTable(at: readonly string[], table: Table, found: Map<string, Found
       else if (before !== undefined)
         refuse(path, () => `${path.join(".")} says the same as ${before.path.join(".")}; one of them is enough`);
       else found.set(entry.key, { path, place: entry.place, value: read.value });
-    } else if (!TABLES.has(joined)) refuse(path, () => unknownKey(path, isTable(value)));
+    } else if (!TABLES.has(joined)) refuse(path, () => unknownKey(path, isTable(value) || isListOfTables(value)));
     else if (isTable(value)) readTable(path, value, found, refuse);
     else refuse(path, () => `${key} is a table: [${path.join(".")}]`);
   }

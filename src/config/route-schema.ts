@@ -32,18 +32,26 @@ const PROVIDER_GLOB: ValueKind<string> = {
 };
 
 const MATCH_COLUMNS: Columns = {
-  provider: { name: "provider", value: PROVIDER_GLOB, summary: "the provider that the request is for", defaultText: "any" },
+  provider: {
+    name: "provider",
+    value: PROVIDER_GLOB,
+    summary: "the provider that the request is for",
+    defaultText: "any",
+    example: '"openai"',
+  },
   model: {
     name: "model",
     value: text("GLOB", "a model's name, or a glob such as gpt-4*", /\S/),
     summary: "the model that it asks for",
     defaultText: "any",
+    example: '"gpt-4*"',
   },
   path: {
     name: "path",
     value: text("GLOB", "a path, or a glob such as /v1/chat/*, that begins with / or *", /^[/*?]/),
     summary: "its path, without the query",
     defaultText: "any",
+    example: '"/v1/chat/*"',
   },
 };
 
@@ -61,30 +69,35 @@ const TARGET_COLUMNS: Columns = {
     value: choice("NAME", PROVIDER_NAMES),
     summary: "the provider whose API the target has",
     isRequired: true,
+    example: '"openai"',
   },
   url: {
     name: "url",
     value: UPSTREAM,
     summary: "where it is: a base URL, or simulated",
     defaultText: "where requests to that provider go otherwise",
+    example: '"https://eu.gateway.example/v1"',
   },
   model: {
     name: "model",
     value: text("NAME", "a model's name", /\S/),
     summary: "the model that it is asked for",
     defaultText: "the one that the client asks for",
+    example: '"gpt-4o"',
   },
   dialect: {
     name: "dialect",
     value: choice("DIALECT", DIALECT_NAMES),
     summary: "what it is asked in; requests in another dialect are translated",
     defaultText: "the client's own where the provider speaks it, else the provider's usual one",
+    example: '"chat"',
   },
   credential: {
     name: "credential",
     value: CREDENTIAL,
     summary: "where its key comes from, which takes the place of the client's",
     defaultText: "the client's own, where it is one for this provider",
+    example: '{ env = "OPENAI_API_KEY" }',
   },
   timeout: seconds(
     "timeoutMs",
@@ -98,7 +111,7 @@ const TARGET_COLUMNS: Columns = {
   ),
   idle_timeout: seconds(
     "idleTimeoutMs",
-    "how long its response may pause, where what only keeps the connection alive is a pause too; 0: no limit",
+    "how long its response may pause; what only keeps the connection alive ends no pause; 0: no limit",
     ROUTE_TARGET_DEFAULTS.idleTimeoutMs,
   ),
   retries: {
@@ -106,18 +119,21 @@ const TARGET_COLUMNS: Columns = {
     value: integer("N", 0, 10),
     summary: "how often it is asked again before the next one is",
     defaultText: "as [retry] says",
+    example: "1",
   },
   context_window: {
     name: "contextWindow",
     value: integer("TOKENS", 1, 1_000_000_000),
     summary: "tokens that fit into its context window",
     defaultText: "as far as it is known of its model",
+    example: "128000",
   },
   prefill: {
     name: "prefill",
     value: SWITCH,
     summary: 'does it go on behind the beginning of an answer, for rescue = "continue"',
     defaultText: "as far as it is known of its model",
+    example: "true",
   },
 };
 
@@ -155,6 +171,7 @@ const COLUMNS: Columns = {
     value: MATCH,
     summary: "the requests that it is for: globs, and all that are there must match",
     defaultText: "every request for inference",
+    example: '{ provider = "openai", model = "gpt-4*", path = "/v1/chat/*" }',
   },
   targets: {
     name: "targets",
@@ -162,11 +179,12 @@ const COLUMNS: Columns = {
     summary: `its targets in the order in which they are asked, one to ${TARGETS_MAX} tables`,
     isRequired: true,
   },
-  timeout: seconds("timeoutMs", "for the whole search, until a target's output has begun; 0: no limit", ROUTE_DEFAULTS.timeoutMs),
+  timeout: seconds("timeoutMs", "time for the whole search, until a target's output has begun; 0: no limit", ROUTE_DEFAULTS.timeoutMs),
   rescue: {
     name: "rescue",
     value: choice("WAY", RESCUES),
-    summary: "what becomes of a stream whose target fails after its output has begun",
+    summary:
+      "a stream whose target fails after its output has begun breaks off (none), begins anew at the next target, which it can where nothing of it has gone out (restart), or is gone on with there (continue)",
     defaultText: tomlText(ROUTE_DEFAULTS.rescue),
   },
   buffer: {

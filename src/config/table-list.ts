@@ -12,6 +12,8 @@ export type Column = {
   readonly summary?: string;
   /** What counts where it is not set, for people. */
   readonly defaultText?: string;
+  /** A value in TOML, where the default is none. */
+  readonly example?: string;
   readonly isRequired?: true;
   readonly isSecret?: (value: unknown) => boolean;
 };

@@ -1,3 +1,5 @@
+import { parse } from "smol-toml";
+
 /** Where a key stands, counted from 1. */
 export type TomlPosition = { readonly line: number; readonly column: number };
 
@@ -149,5 +151,11 @@ export function positionOfKey(positions: ReadonlyMap<string, TomlPosition>, path
 
 /** `a."b.c".d` → a, b.c, d */
 function keyPath(text: string): readonly string[] {
-  return [...text.matchAll(/"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s."']+)/g)].map((found) => found[1] ?? found[2] ?? found[3] ?? "");
+  return [...text.matchAll(/"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s."']+)/g)].map(([, quoted, literal, bare]) =>
+    quoted === undefined ? (literal ?? bare ?? "") : unescaped(quoted),
+  );
+}
+
+function unescaped(text: string): string {
+  return text.includes("\\") ? String(parse(`key = "${text}"`).key) : text;
 }

@@ -29,6 +29,19 @@ describe("check", () => {
     ]);
   });
 
+  test("prints the mistakes of routes at their keys, and no secret", async () => {
+    const path = file("route.toml", '[[route]]\ntargets = [\n  { provider = "opnai", credential = { env = "sk-my-own-secret" } },\n]\n');
+    const { code, out, err } = await faultproxy(["check", path]);
+    expect([code, err]).toEqual([1, ""]);
+    expect(out.trimEnd().split("\n")).toEqual([
+      expect.stringContaining(`${path}:3:5: [[route]] number 1, targets number 1, provider: expected one of openai,`),
+      expect.stringContaining(
+        `${path}:3:40: [[route]] number 1, targets number 1, credential.env: expected the name of an environment variable`,
+      ),
+    ]);
+    expect(out).not.toContain("secret");
+  });
+
   test("finds certificates that cannot be used for listening", async () => {
     const path = file("tls.toml", 'tls_cert = "/nowhere.crt"\ntls_key = "/nowhere.key"\n');
     expect(await faultproxy(["check", path])).toMatchObject({
@@ -76,12 +89,20 @@ describe("check", () => {
 
 describe("config", () => {
   test("prints what is in force as a file that says the same", async () => {
-    const path = file("some.toml", 'log_level = "warn"\n[backend]\nendpoint = "http://b/v1"\npreset = "lightspeed"\n');
+    const route = '[[route]]\n[[route.targets]]\nprovider = "openai"\ncredential.env = "KEY"\n[[route.targets]]\nprovider = "google"\n';
+    const path = file(
+      "some.toml",
+      `log_level = "warn"\n[backend]\nendpoint = "http://b/v1"\npreset = "lightspeed"\n[[limits.override]]\nkey = "*"\nrequests_per_minute = 3\n${route}`,
+    );
     const first = await faultproxy(["config", "--config", path, "--port", "1234"]);
     expect(first.code).toBe(0);
     expect(first.out).toContain('log_level = "warn"');
     expect(first.out).toMatch(/^port = 1234 +# --port$/m);
     expect(first.out).toMatch(new RegExp(`^endpoint = "http://b/v1" +# ${path}:3$`, "m"));
+    expect(first.out).toContain(
+      `\n[[route]]  # ${path}:8\n\n[[route.targets]]\nprovider = "openai"\ncredential = { env = "KEY" }\n\n[[route.targets]]\nprovider = "google"\n`,
+    );
+    expect(first.out).toContain(`\n[[limits.override]]  # ${path}:5\nkey = "*"\nrequests_per_minute = 3\n`);
     const again = file("again.toml", first.out);
     const second = await faultproxy(["config", "--config", again]);
     const withoutOrigins = (text: string) => text.replace(/ +#.*$/gm, "").replace(/^#.*\n/gm, "");

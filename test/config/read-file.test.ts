@@ -180,7 +180,7 @@ describe("the example", () => {
   test("shows the defaults where there are some", () => {
     const { settings } = readToml(live);
     for (const [name, row] of SETTING_ROWS) {
-      if (row.key === "" || row.example !== undefined) continue;
+      if (row.key === "" || row.key === "route" || row.example !== undefined) continue;
       expect([name, settings[name]]).toEqual([name, row.default as never]);
     }
   });

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { manualPages } from "../../packaging/man.ts";
 import { exampleFile } from "../../src/config/example.ts";
+import { LIST_COLUMNS } from "../../src/config/gateway-schema.ts";
 import { PRESET_NAMES } from "../../src/config/presets.ts";
 import { readToml } from "../../src/config/read-file.ts";
 import { problemLines } from "../../src/config/read-settings.ts";
 import { SETTING_ROWS } from "../../src/config/schema.ts";
+import type { Column } from "../../src/config/table-list.ts";
 import { TARGET_ROWS, type TargetRow } from "../../src/config/target-schema.ts";
 import type { ValueKind } from "../../src/config/value-kinds.ts";
 import { FAILURE_CLASSES } from "../../src/core/failure.ts";
@@ -33,6 +35,14 @@ const LISTS = [
   ["limits.override", ".Ss The [[limits.override]] tables"],
   ["cost.price", ".Ss The [[cost.price]] tables"],
 ] as const;
+/** Where the tables of routes stand, and what goes before a line of theirs in a file. */
+const ROUTE_TABLES = [
+  ["route", ".Ss The [[route]] tables", "[[route]]"],
+  ["route.match", ".Ss The match tables of routes", "[[route]]\n[route.match]"],
+  ["route.hold", ".Ss The hold tables of routes", "[[route]]\n[route.hold]"],
+  ["route.targets", ".Ss The [[route.targets]] tables", "[[route]]\n[[route.targets]]"],
+  ["route.targets.credential", ".Ss The credential tables of targets", "[[route]]\n[[route.targets]]\n[route.targets.credential]"],
+] as const;
 const TARGET_TABLES = [
   [false, ".Ss The [backend] and [providers.NAME] tables"],
   [true, ".Ss The [backend.auth] and [providers.NAME.auth] tables"],
@@ -40,7 +50,7 @@ const TARGET_TABLES = [
 
 /** The words after a label: `Option: --port.` */
 function told({ more }: PageItem, label: string): string | undefined {
-  return new RegExp(`(?:^|[.] )${label}: (.*?)[.](?= [A-Z][a-z]+:| Only |$)`).exec(more)?.[1];
+  return new RegExp(`(?:^|[.] )${label}: (.*?)[.](?= [A-Z][a-z]+:| Only | Must |$)`).exec(more)?.[1];
 }
 
 describe("the keys of faultproxy-config(5)", () => {
@@ -85,7 +95,8 @@ describe("the keys of faultproxy-config(5)", () => {
 
   describe.each(LISTS)("of [[%s]]", (list, title) => {
     const columns = itemsAfter(PAGE, title);
-    const problem = (line: string) => readToml(`[[${list}]]\n${line}\n`).problems[0]?.message ?? "none";
+    const problems = (line: string) => readToml(`[[${list}]]\n${line}\n`).problems.map(({ message }) => message);
+    const problem = (line: string) => problems(line)[0] ?? "none";
 
     test("are those that the reader knows, and no others", () => {
       const known = /\(known: (.*)\)$/.exec(problem("nonsense = 1"))?.[1];
@@ -93,7 +104,9 @@ describe("the keys of faultproxy-config(5)", () => {
     });
 
     test.each(columns.map(({ head, text }) => [head, text] as const))("%s: what may be written", (key, text) => {
-      expect(problem(`${key} = []`)).toEndWith(`: expected ${text.replace("; must be given", "")}`);
+      // What is missing beside it is told too.
+      const found = problems(`${key} = []`).find((message) => message.startsWith(`[[${list}]] number 1, ${key}`));
+      expect(found).toEndWith(`: expected ${text.replace("; must be given", "")}`);
     });
 
     test("say which of them must be given", () => {
@@ -103,6 +116,31 @@ describe("the keys of faultproxy-config(5)", () => {
         const line = [...all].flatMap(([each, value]) => (each === key ? [] : [`${each} = ${value}`])).join("\n");
         expect([key, problem(line).includes(`: expected ${key} in each table: `)]).toEqual([key, isRequired]);
       }
+    });
+  });
+
+  test("of lists of tables are all there", () => {
+    expect([...LISTS, ...ROUTE_TABLES].map(([list]): string => list).sort()).toEqual(Object.keys(LIST_COLUMNS).sort());
+  });
+
+  describe.each(ROUTE_TABLES)("of %s", (table, title, before) => {
+    const columns = Object.entries<Column>(LIST_COLUMNS[table]);
+
+    test("are those that the reader knows, with what they mean", () => {
+      const messages = readToml(`${before}\nnonsense = 1\n`).problems.map(({ message }) => message);
+      const known = /no key "nonsense" \(known: (.*)\)$/m.exec(messages.join("\n"))?.[1];
+      expect(columns.map(([key]) => key).join(", ")).toBe(known ?? "");
+      expect(itemsAfter(PAGE, title).map(({ head, text }) => [head, text])).toEqual(
+        columns.map(([key, { summary }]) => [key, summary ?? ""]),
+      );
+    });
+
+    test.each(columns)("%s: bounds and default", (key, { value, defaultText, isRequired }) => {
+      const item = itemsAfter(PAGE, title).find(({ head }) => head === key);
+      if (item === undefined) throw new Error(key);
+      checkBounds(item, value);
+      expect(item.more.endsWith(" Must be given.")).toBe(isRequired === true);
+      expect(told(item, "Default")).toBe(isRequired ? undefined : defaultText);
     });
   });
 

@@ -21,6 +21,19 @@ describe("changed settings", () => {
     ["a backend that goes", '[backend]\nendpoint = "http://a"\ntimeout = 1', "", { applied: ["backend.endpoint", "backend.timeout"] }],
     ["a table that says what holds anyway", "", '[cors]\nallowed_origins = ["*"]', { applied: ["[cors]"] }],
     ["such a table that goes", "[breaker]\nfailure_threshold = 5", "", { applied: ["[breaker]"] }],
+    ["a route that comes", "", '[[route]]\ntargets = [{ provider = "openai" }]', { applied: ["route"] }],
+    [
+      "a key of a route's target",
+      '[[route]]\ntargets = [{ provider = "openai" }]',
+      '[[route]]\n[[route.targets]]\nprovider = "openai"\nretries = 1',
+      { applied: ["route"] },
+    ],
+    [
+      "a route that is written otherwise",
+      '[[route]]\ntargets = [{ provider = "openai", timeout = 60 }]',
+      '[[route]]\n[[route.targets]]\nprovider = "openai"\ntimeout = "1m"',
+      {},
+    ],
     ["a key of a target", "[providers.openai]\ntimeout = 1", "[providers.openai]\ntimeout = 2", { applied: ["providers.openai.timeout"] }],
     ["one that is written otherwise", "[providers.openai]\ntimeout = 60", '[providers.openai]\ntimeout = "1m"', {}],
     [
