@@ -59,7 +59,9 @@ export function createCredentials(options: CredentialsOptions): OpenCredentials 
   const fileAt = (path: string, renewal: string) =>
     existing(files, path, () => watchedFile(path, { what: `the file ${path}`, renewal }, clock, warn));
   const itemOf = (service: string) =>
-    existing(items, service, () => keychainItem({ service, place: itemPlace(service, platform), ask, clock, warn }));
+    existing(items, service, () =>
+      keychainItem({ service, place: itemPlace(service, platform), ask, clock, warn, closing: closing.signal }),
+    );
   const claude = claudeLogin(
     claudeFiles(environment, home).map((path) => fileAt(path, CLAUDE_RENEWAL)),
     clock,
@@ -95,10 +97,7 @@ export function createCredentials(options: CredentialsOptions): OpenCredentials 
       late.abort();
     },
     states: (sources) => distinct(sources).map((source) => sourceState(sourceName(source), read(source))),
-    close: () => {
-      closing.abort();
-      for (const item of items.values()) item.close();
-    },
+    close: () => closing.abort(),
   };
 }
 

@@ -12,7 +12,6 @@ export type KeychainItem = {
   readonly look: () => Held;
   /** Resolves when it has been asked once. */
   readonly asked: () => Promise<void>;
-  readonly close: () => void;
 };
 
 export type KeychainItemOptions = {
@@ -22,19 +21,21 @@ export type KeychainItemOptions = {
   readonly ask: AskKeychain;
   readonly clock: Clock;
   readonly warn: (text: string) => void;
+  /** Then all is over. */
+  readonly closing: AbortSignal;
 };
 
 const RENEWAL = "renew it where it came from; it is read again within a minute";
 
 /** An item of the store of secrets. Nobody waits for it but whoever starts the daemon: it is asked for beside the requests. */
-export function keychainItem({ service, place, ask, clock, warn }: KeychainItemOptions): KeychainItem {
+export function keychainItem({ service, place, ask, clock, warn, closing }: KeychainItemOptions): KeychainItem {
   let latest: Held = notHeld("missing", `${place} has not been read yet; the store of secrets was just asked`);
   let running: Promise<void> | undefined;
   /** By the wall: a machine that sleeps forgets what it has asked. */
   let askedWallMs: number | undefined;
   let warned: string | undefined;
-  const closing = new AbortController();
   let waiting = new AbortController();
+  closing.addEventListener("abort", () => waiting.abort(), { once: true });
 
   const take = (answer: KeychainAnswer): void => {
     if (answer.kind === "failed") {
@@ -50,7 +51,7 @@ export function keychainItem({ service, place, ask, clock, warn }: KeychainItemO
       return;
     }
     const text = credentialOfText(answer.text, place);
-    latest = text.kind === "credential" ? held(text.credential, place, RENEWAL) : notHeld(text.reason, text.detail);
+    latest = text.kind === "credential" ? held(text.credential, place, RENEWAL, latest) : notHeld(text.reason, text.detail);
   };
 
   const askNow = async (): Promise<void> => {
@@ -58,9 +59,9 @@ export function keychainItem({ service, place, ask, clock, warn }: KeychainItemO
     waiting = new AbortController();
     const { signal } = waiting;
     askedWallMs = clock.wallMs();
-    const answer = await ask(service, closing.signal);
+    const answer = await ask(service, closing);
     running = undefined;
-    if (closing.signal.aborted) return;
+    if (closing.aborted) return;
     take(answer);
     void clock.sleep(untilNextMs(latest, clock.wallMs()), signal).then(() => {
       if (!signal.aborted && running === undefined) start();
@@ -75,14 +76,10 @@ export function keychainItem({ service, place, ask, clock, warn }: KeychainItemO
     look: () => {
       const isNeeded = latest.kind === "unusable" || isExpired(latest.credential, clock.wallMs());
       const isTime = askedWallMs === undefined || Math.abs(clock.wallMs() - askedWallMs) >= KEYCHAIN_AGAIN_MS;
-      if (isNeeded && isTime && running === undefined && !closing.signal.aborted) void start();
+      if (isNeeded && isTime && running === undefined && !closing.aborted) void start();
       return latest;
     },
-    asked: () => running ?? (askedWallMs === undefined ? start() : Promise.resolve()),
-    close: () => {
-      closing.abort();
-      waiting.abort();
-    },
+    asked: async () => running ?? (askedWallMs === undefined ? start() : Promise.resolve()),
   };
 }
 

@@ -8,8 +8,9 @@ export type Held =
   | { readonly kind: "held"; readonly credential: Credential; readonly ready: CredentialReading; readonly expired: CredentialReading }
   | { readonly kind: "unusable"; readonly reading: CredentialReading & { readonly kind: "unusable" } };
 
-/** `renewal` says what to do once it has expired. */
-export function held(credential: Credential, place: string, renewal: string): Held {
+/** `renewal` says what to do once it has expired. Where it is what was held before, it stays the same object. */
+export function held(credential: Credential, place: string, renewal: string, before?: Held): Held {
+  if (before?.kind === "held" && isSame(before.credential, credential)) return before;
   const { fingerprint, expiresWallMs } = credential;
   const detail = `${place} holds a token that expired${expiresWallMs === undefined ? "" : ` at ${momentText(expiresWallMs)}`}; ${renewal}`;
   return {
@@ -24,6 +25,10 @@ export function held(credential: Credential, place: string, renewal: string): He
       ...(expiresWallMs === undefined ? {} : { expiresWallMs }),
     },
   };
+}
+
+function isSame(one: Credential, other: Credential): boolean {
+  return one.secret === other.secret && one.kind === other.kind && one.expiresWallMs === other.expiresWallMs;
 }
 
 export function notHeld(reason: "missing" | "unreadable", detail: string): Held {

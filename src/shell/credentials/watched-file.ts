@@ -35,10 +35,8 @@ export function watchedFile(path: string, { what, renewal }: FileWords, clock: C
       warn(`${what} can be read by other users; take that away with: chmod 600 ${path}`);
     }
     if (text.kind === "credential") {
-      const { credential } = text;
-      const isSame = good?.kind === "held" && isSameCredential(good.credential, credential);
-      good = isSame ? good : held(credential, what, renewal);
-      current = good ?? current;
+      good = held(text.credential, what, renewal, good);
+      current = good;
       partialSinceMs = undefined;
       return;
     }
@@ -55,10 +53,4 @@ export function watchedFile(path: string, { what, renewal }: FileWords, clock: C
       return isInTime && good !== undefined ? good : current;
     },
   };
-}
-
-type Compared = { readonly secret: string; readonly kind: string; readonly expiresWallMs: number | undefined };
-
-function isSameCredential(one: Compared, other: Compared): boolean {
-  return one.secret === other.secret && one.kind === other.kind && one.expiresWallMs === other.expiresWallMs;
 }
