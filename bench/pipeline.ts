@@ -11,6 +11,7 @@ const answer = { status: 200, reason: "OK", headers: [["content-type", "applicat
 const clientGone = new AbortController().signal;
 
 const ACCESS = {
+  routes: [],
   apiKeys: [],
   names: [],
   host: "127.0.0.1",

@@ -14,6 +14,7 @@ import { PROVIDERS } from "../providers/index.ts";
 import { endpointBelow } from "../translate/endpoints.ts";
 import { translationBetween } from "../translate/index.ts";
 import { isOfForeignPage } from "./helpers/foreign-page.ts";
+import type { Waiting } from "./helpers/no-target.ts";
 
 /** The way to one target of a route. */
 export type Leg = {
@@ -40,7 +41,9 @@ export type PassedOver = {
     | "credential_expired"
     | "translation_unsupported";
   /** Until it may be asked again, where that is known. */
-  readonly leftMs?: number;
+  readonly waiting?: Waiting;
+  /** The client's own key has been refused there; only it can tell the client so. */
+  readonly isClientsOwnKey?: boolean;
 };
 
 type Asked = {
@@ -56,15 +59,18 @@ export function routeOf(exchange: Identified, model: string | undefined, { route
   return routes.find(({ matches }) => matches({ provider, model, path }));
 }
 
-/** What a target gets of a request, or why it gets nothing. */
-export function legOf(asked: Asked, target: RouteTarget, gateway: Gateway, ports: Ports): Leg | PassedOver {
+/** What a target gets of a request, or why it gets nothing. `isLastResort`: it is asked although it is left alone for now. */
+export function legOf(asked: Asked, target: RouteTarget, gateway: Gateway, ports: Ports, isLastResort = false): Leg | PassedOver {
   const { exchange, model, clientKey } = asked;
   const isOwn = target.provider === exchange.provider;
   const credential = credentialFor(exchange, target, gateway, ports);
   if (credential !== undefined && "reason" in credential) return credential;
   const cooldown = { target: target.name, credential: credential?.fingerprint ?? (isOwn ? clientKey : undefined) };
   const cooling = gateway.cooldowns.of(cooldown);
-  if (cooling !== undefined) return { kind: "passed_over", reason: "cooldown", leftMs: cooling.leftMs };
+  if (cooling !== undefined && !isLastResort) {
+    const isClientsOwnKey = cooling.reason === "auth" && credential === undefined;
+    return { kind: "passed_over", reason: "cooldown", waiting: { leftMs: cooling.leftMs, cooldown: cooling.reason }, isClientsOwnKey };
+  }
   const api = apiOf(exchange.dialect, target);
   if (api === undefined) return { kind: "passed_over", reason: "translation_unsupported" };
   const there = addressed(exchange, target, api);

@@ -8,10 +8,14 @@ import { type InputError, inputError } from "../core/errors.ts";
 import type { Target } from "../core/ports.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import { remembered } from "../core/remembered.ts";
+import { globMatches } from "../rules/glob.ts";
 import type { HandedSocket } from "./handed-sockets.ts";
 import type { Targets } from "./targets.ts";
 
-type AccessSettings = Pick<Settings, "apiKeys" | "names" | "host" | "listen" | "corsOrigins" | "targets" | "bodyBytesMax" | "streamsMax">;
+type AccessSettings = Pick<
+  Settings,
+  "routes" | "apiKeys" | "names" | "host" | "listen" | "corsOrigins" | "targets" | "bodyBytesMax" | "streamsMax"
+>;
 
 /** `running` counts the requests that are being answered. */
 export function accessOf(settings: AccessSettings, targets: Targets, running: () => number): Access {
@@ -21,7 +25,9 @@ export function accessOf(settings: AccessSettings, targets: Targets, running: ()
     isServed: hostCheck(settings),
     origins: new Set(corsOrigins.filter((origin) => origin !== "*").map((origin) => origin.toLowerCase())),
     lends: providersWhere((name) => hasCredential(targets[name], settingOf(name, targets[name], settings))),
-    takesKeyInPlace: providersWhere((name) => needsNoKey(targets[name], settingOf(name, targets[name], settings))),
+    takesKeyInPlace: providersWhere(
+      (name) => needsNoKey(targets[name], settingOf(name, targets[name], settings)) || isRouted(name, settings),
+    ),
     bodyBytesMax,
     streamsMax,
     running,
@@ -86,6 +92,14 @@ function isCredential(name: string, value: string): boolean {
 function needsNoKey(target: Target, setting: TargetSetting): boolean {
   if (target.kind === "simulated" || hasClientCertificate(target, setting)) return true;
   return fieldsOf(target, setting).some(([name]) => PROVIDER_KEY_FIELDS.has(name.toLowerCase()));
+}
+
+/** Do all targets that its requests may be led to show credentials of ours? */
+function isRouted(name: ProviderName, { routes }: AccessSettings): boolean {
+  const own = routes.filter(({ match }) => match.provider === undefined || globMatches(match.provider, name));
+  return (
+    own.length > 0 && own.every(({ targets }) => targets.every(({ credential, url }) => credential !== undefined || url === "simulated"))
+  );
 }
 
 /** An identity alone may be no more than an authority or a server name. */

@@ -31,7 +31,7 @@ export function routesOf({ routes, targets: settings }: Pick<Settings, "routes" 
 function matcherOf({ provider, model, path }: RouteSetting["match"]): Route["matches"] {
   return (request) =>
     (provider === undefined || globMatches(provider, request.provider)) &&
-    (model === undefined || (request.model !== undefined && globMatches(model, request.model))) &&
+    (model === undefined || globMatches(model, request.model ?? "")) &&
     (path === undefined || globMatches(path, request.path));
 }
 

@@ -279,7 +279,7 @@ describe.each(ENGINES)("requests at a time, with the %s engine", (engine) => {
     expect((await raw(daemon.port, `${head([keyed, "Content-Length: 2"])}{}`, { until: complete })).status).toBe(200);
     writeFileSync(daemon.config, settings(5));
     expect((await daemon.command("reload")).status).toBe(200);
-    expect(daemon.log()).toContain("server.max_streams changed");
+    await eventually(() => (daemon.log().includes("server.max_streams changed") ? true : undefined), "the change in the log");
   });
 });
 

@@ -8,6 +8,7 @@ import { DIALECTS, ERROR_MEMBER, toldAtEnd } from "../../dialects/index.ts";
 import { type JsonObject, parseObject } from "../../dialects/shared.ts";
 import { answeredModel, mayHoldUsage, usageOfUnknown } from "../../dialects/usage.ts";
 import { failureInAnswer, failureOfAnswer } from "../../policy/classify.ts";
+import { TooSlow } from "./alarm.ts";
 import { dated } from "./dated.ts";
 import type { Governed } from "./governed.ts";
 import { ownError } from "./own-error.ts";
@@ -29,7 +30,8 @@ export type Inspected = {
 export async function wholeLater(response: OpenResponse, exchange: Identified, governed: Governed, ports: Ports): Promise<Inspected> {
   const { body } = response;
   const isSelfDelimited = body !== null && !(body instanceof Uint8Array) && body.isSelfDelimited === true;
-  const { answer, there } = await read(response, exchange, FRAME_BYTES_MAX);
+  const { answer, there, isSlow } = await read(response, exchange, FRAME_BYTES_MAX);
+  if (answer === undefined && isSlow === true) return unusable(exchange, "upstream_timeout", STALLED, ports, SILENT);
   if (answer === undefined) return unusable(exchange, "upstream_closed_early", CUT, ports);
   return there === undefined ? succeeded(answer, governed) : whole(answer, there, isSelfDelimited, exchange, governed, ports);
 }
@@ -73,6 +75,8 @@ function noted(json: JsonObject, answer: OpenResponse, { dialect }: Identified, 
 }
 
 const CUT = "the upstream closed the connection in the middle of its answer";
+const STALLED = "the upstream's answer stands still (idle_timeout of the route's target, or the time of the whole search)";
+const SILENT: Failure = { class: "degraded", isSilent: true, retryAfterMs: undefined };
 const BROKEN = "the upstream's answer begins as JSON and is none";
 
 export function succeeded(response: OpenResponse, governed: Governed): Inspected {
@@ -101,7 +105,12 @@ export async function failed(response: OpenResponse, exchange: Identified, ports
 }
 
 /** The answer, of which as much has been read as there is; `there` where that is all of it. No answer where it was cut. */
-type Read = { readonly answer: OpenResponse | undefined; readonly there: Uint8Array | AtHand | undefined };
+type Read = {
+  readonly answer: OpenResponse | undefined;
+  readonly there: Uint8Array | AtHand | undefined;
+  /** Its rest did not come in time. */
+  readonly isSlow?: boolean;
+};
 
 async function read(response: OpenResponse, { clientGone }: Identified, bytesMax: number): Promise<Read> {
   try {
@@ -109,7 +118,7 @@ async function read(response: OpenResponse, { clientGone }: Identified, bytesMax
     if (found.kind === "larger") return { answer: { ...response, body: found.body }, there: undefined };
     return { answer: { ...response, body: response.body === null ? null : found.bytes }, there: found.bytes };
   } catch (error) {
-    if (error instanceof BodyCut) return { answer: undefined, there: undefined };
+    if (error instanceof BodyCut) return { answer: undefined, there: undefined, isSlow: error instanceof TooSlow };
     throw error;
   }
 }

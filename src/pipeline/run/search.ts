@@ -11,7 +11,7 @@ import { attemptsText } from "../helpers/attempts-text.ts";
 import { discard } from "../helpers/bodies.ts";
 import { dated } from "../helpers/dated.ts";
 import { contextTokensOf } from "../helpers/error-context.ts";
-import { ownError } from "../helpers/own-error.ts";
+import { noTarget, type Waiting } from "../helpers/no-target.ts";
 import { timestamp } from "../helpers/timestamp.ts";
 import { inspectRouted } from "../inspect-routed.ts";
 import type { Notes } from "../record.ts";
@@ -49,12 +49,12 @@ export class Search {
   readonly #tried: Tried[] = [];
   #index = 0;
   #hasAsked = false;
+  #lastResort: RouteTarget | undefined;
   /** Of the first target that failed, or of the one whose answer is the request's own failure. */
   #error: Exclude<Attempted, string> | undefined;
   /** The next target needs a larger context window. */
   #contextTokensMin = 0;
-  /** Until one that was passed over may be asked. */
-  #soonestMs = Number.POSITIVE_INFINITY;
+  readonly #waiting: Waiting[] = [];
 
   constructor(doing: Searching, ports: Ports) {
     this.#doing = doing;
@@ -79,7 +79,14 @@ export class Search {
       const outcome = await this.#ask(wanted, leg, isRescue);
       if (outcome !== "next") return outcome;
     }
-    return undefined;
+    return this.#hasAsked || this.#lastResort === undefined ? undefined : this.#askLastResort(wanted, this.#lastResort);
+  }
+
+  /** Nobody else can be asked, and a client whose key was refused must hear it from who refused it. */
+  async #askLastResort(wanted: Wanted, target: RouteTarget): Promise<Outcome> {
+    const leg = await this.#legTo(wanted, target, true);
+    const outcome = leg === undefined ? "next" : await this.#ask(wanted, leg, false);
+    return outcome === "next" ? undefined : outcome;
   }
 
   /** What the client gets where no target answers: the first one's real error, with what was tried. */
@@ -105,22 +112,23 @@ export class Search {
   }
 
   /** The way to a target that may be asked by now. */
-  async #legTo({ exchange }: Wanted, target: RouteTarget): Promise<Leg | undefined> {
+  async #legTo({ exchange }: Wanted, target: RouteTarget, isLastResort = false): Promise<Leg | undefined> {
     const { way, model } = this.#doing;
     const { gateway, observed } = way.governed;
     const isTooSmall = this.#contextTokensMin > 0 && (target.contextTokens ?? 0) <= this.#contextTokensMin;
-    if (isTooSmall) return this.#passOver(target, "context_window", undefined);
-    const leg = legOf({ exchange, model, clientKey: observed.caller.key }, target, gateway, this.#ports);
-    if (leg.kind === "passed_over") return this.#passOver(target, leg.reason, leg.leftMs);
+    if (isTooSmall) return this.#passOver(target, "context_window");
+    const leg = legOf({ exchange, model, clientKey: observed.caller.key }, target, gateway, this.#ports, isLastResort);
+    if (leg.kind === "passed_over" && leg.isClientsOwnKey === true) this.#lastResort ??= target;
+    if (leg.kind === "passed_over") return this.#passOver(target, leg.reason, leg.waiting);
     const circuit = gateway.breaker === undefined ? undefined : await gateway.store.admit(leg.circuit);
     if (circuit?.kind === "refused" && gateway.breaker?.mode === "enforce")
-      return this.#passOver(target, "circuit_open", circuit.retryAfterMs);
+      return this.#passOver(target, "circuit_open", { leftMs: circuit.retryAfterMs, cooldown: undefined });
     way.governed.meet(circuit?.ticket);
     return leg;
   }
 
-  #passOver({ name }: RouteTarget, reason: string, leftMs: number | undefined): undefined {
-    if (leftMs !== undefined) this.#soonestMs = Math.min(this.#soonestMs, leftMs);
+  #passOver({ name }: RouteTarget, reason: string, waiting?: Waiting): undefined {
+    if (waiting !== undefined) this.#waiting.push(waiting);
     this.#tried.push({ target: name, attempts: 0, status: undefined, failure: undefined, reason, durationMs: 0 });
   }
 
@@ -258,21 +266,9 @@ export class Search {
   }
 
   /** All targets are left alone for now, or cannot be asked for this client. */
-  #nobody(exchange: Identified): Exclude<Attempted, string> {
-    const { provider } = exchange;
-    if (this.#isOutOfTime()) {
-      const message = "the time for finding a target is over (timeout of the route, or x-llm-proxy-timeout-ms)";
-      return { response: dated(ownError(provider, 504, "time_budget", message), this.#ports.clock.wallMs()), error: "time_budget" };
-    }
-    const isForNow = this.#soonestMs !== Number.POSITIVE_INFINITY;
-    const isNotLent = !isForNow && this.#tried.some(({ reason }) => reason === "not_lent");
-    const message = isNotLent
-      ? `the credentials of this route are for requests from this machine, and for those with a key of this proxy ([server] api_keys): ${attemptsText(this.#tried)}`
-      : `no target of this route can be asked${isForNow ? " for now" : ""}: ${attemptsText(this.#tried)}`;
-    const own = ownError(provider, isNotLent ? 403 : 503, "no_target", message);
-    const seconds = Math.max(1, Math.ceil(this.#soonestMs / 1_000));
-    const response = isForNow ? { ...own, headers: withHeader(own.headers, "Retry-After", String(seconds)) } : own;
-    return { response: dated(response, this.#ports.clock.wallMs()), error: "no_target" };
+  #nobody({ provider }: Identified): Exclude<Attempted, string> {
+    const { response, error } = noTarget({ provider, tried: this.#tried, waiting: this.#waiting, isOutOfTime: this.#isOutOfTime() });
+    return { response: dated(response, this.#ports.clock.wallMs()), error };
   }
 }
 
