@@ -5,9 +5,11 @@ import { translationBetween } from "../../src/translate/index.ts";
 const CONTEXT = { request: { model: "m", stream: true }, id: "x1", createdSeconds: 1_760_000_000 };
 const PAIRS: readonly (readonly [client: DialectName, target: DialectName])[] = [
   ["chat", "responses"],
+  ["chat", "messages"],
   ["responses", "chat"],
   ["messages", "chat"],
   ["messages", "responses"],
+  ["responses", "messages"],
 ];
 
 describe.each(PAIRS)("a client of %s, a target that speaks %s", (client, target) => {

@@ -109,6 +109,113 @@ describe("Messages clients before a Responses target, by way of Chat Completions
   });
 });
 
+describe("Responses clients before a Messages target, by way of Chat Completions", () => {
+  const backwards = () => {
+    const found = translationBetween("responses", "messages");
+    if (found === undefined) throw new Error("there is none");
+    return found;
+  };
+  const asked = {
+    model: "claude-opus-4-6",
+    instructions: "Be brief.",
+    input: [
+      { role: "developer", content: "Use tools." },
+      { role: "user", content: "What is the weather?" },
+      { type: "function_call", call_id: "call_1", name: "get_weather", arguments: '{"city":"Oslo"}' },
+      { type: "function_call_output", call_id: "call_1", output: "rain" },
+    ],
+    tools: [
+      { type: "function", name: "get_weather", parameters: { type: "object", properties: {} } },
+      { type: "custom", name: "apply_patch", format: { type: "grammar", syntax: "lark", definition: "start: X" } },
+    ],
+    reasoning: { effort: "low", summary: "auto" },
+    include: ["reasoning.encrypted_content"],
+    store: false,
+    stream: true,
+    max_output_tokens: 50,
+  };
+  const about = { ...context, request: asked };
+
+  test("a request", () => {
+    const request = backwards().request(asked, { systemMessages: "input" });
+    expect(request).toMatchObject({
+      kind: "request",
+      body: {
+        model: "claude-opus-4-6",
+        max_tokens: 50,
+        system: "Be brief.\n\nUse tools.",
+        stream: true,
+        output_config: { effort: "low" },
+        messages: [
+          { role: "user", content: "What is the weather?" },
+          { role: "assistant", content: [{ type: "tool_use", id: "call_1", name: "get_weather", input: { city: "Oslo" } }] },
+          { role: "user", content: [{ type: "tool_result", tool_use_id: "call_1", content: "rain" }] },
+        ],
+        tools: [{ name: "get_weather" }, { name: "apply_patch", input_schema: { required: ["input"] } }],
+      },
+    });
+  });
+
+  test("credentials and versions are those of the target", () => {
+    expect(backwards().headers([["Authorization", "Bearer sk-1"]])).toEqual([
+      ["x-api-key", "sk-1"],
+      ["anthropic-version", "2023-06-01"],
+    ]);
+  });
+
+  const frames = DIALECTS.messages.frames(
+    { ...answer, toolCalls: [{ id: "call_2", name: "apply_patch", argumentsText: '{"input":"*** Begin"}' }] },
+    envelope,
+    { usageInStream: true },
+  );
+  const types = (given: readonly Payload[]) => {
+    const stream = backwards().stream(about);
+    const payloads = [...given.flatMap((frame) => stream.onPayload(frame)), ...stream.onEnd()];
+    expect(stream.isOver()).toBe(true);
+    return payloads.map(({ data }) => parseObject(data) ?? {});
+  };
+
+  test("a stream, with a call of a custom tool, and its usage", () => {
+    const events = types(frames);
+    expect(events[0]).toMatchObject({ type: "response.created" });
+    expect(events.at(-1)).toMatchObject({
+      type: "response.completed",
+      response: {
+        status: "completed",
+        output: [
+          { type: "message", content: [{ type: "output_text", text: "It rains." }] },
+          { type: "custom_tool_call", name: "apply_patch", input: "*** Begin" },
+        ],
+        usage: { input_tokens: 12, output_tokens: 7, total_tokens: 19 },
+      },
+    });
+  });
+
+  test("a whole answer says the same", () => {
+    expect(backwards().whole(parseObject(DIALECTS.messages.whole(answer, envelope)) ?? {}, about)).toMatchObject({
+      status: 200,
+      body: {
+        status: "completed",
+        output: [
+          { type: "message", content: [{ type: "output_text", text: "It rains." }] },
+          { type: "function_call", name: "get_weather", arguments: '{"city":"Bergen"}' },
+        ],
+      },
+    });
+  });
+
+  test("a stream that is cut, and an error event, are response.failed", () => {
+    for (const given of [
+      frames.slice(0, 5),
+      [...frames.slice(0, 5), { event: "error", data: '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}' }],
+    ]) {
+      const events = types(given);
+      expect(events.at(-1)).toMatchObject({ type: "response.failed" });
+      expect(events.some(({ type }) => type === "response.completed")).toBe(false);
+    }
+  });
+});
+
 function streamed(frames: readonly Payload[]): readonly Readonly<Record<string, unknown>>[] {
   const stream = translation().stream(context);
   const payloads = [...frames.flatMap((frame) => stream.onPayload(frame)), ...stream.onEnd()];
