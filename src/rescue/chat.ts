@@ -1,5 +1,6 @@
 import type { Payload } from "../core/dialect.ts";
-import { countOf, isObject, type JsonObject, objectsOf, parseObject, textOf } from "../dialects/shared.ts";
+import { isObject, type JsonObject, objectsOf, parseObject, textOf } from "../dialects/shared.ts";
+import { createChoices } from "./choices.ts";
 import type { PartialAnswer, RescueDialect } from "./partial-answer.ts";
 import { rewritten } from "./rewritten.ts";
 import { createSaid } from "./said.ts";
@@ -7,13 +8,14 @@ import { createSeam, type Seam, toldOf } from "./seam.ts";
 
 export const chat: RescueDialect = {
   partial: createPartial,
-  error: ({ message, status }) => [{ event: undefined, data: JSON.stringify({ error: { message, ...wordsOf(status), param: null } }) }],
+  error: ({ message, status }) => [{ event: undefined, data: JSON.stringify({ error: errorOf(message, status) }) }],
   terminator: [{ event: undefined, data: "[DONE]" }],
   finish: createFinish,
 };
 
-function wordsOf(status: number): { readonly type: string; readonly code: string | null } {
-  return status === 429 ? { type: "rate_limit_error", code: "rate_limit_exceeded" } : { type: "server_error", code: null };
+function errorOf(message: string, status: number): JsonObject {
+  if (status === 429) return { message, type: "rate_limit_error", param: null, code: "rate_limit_exceeded" };
+  return { message, type: "server_error", param: null, code: null };
 }
 
 // ---- what is there ----
@@ -164,24 +166,14 @@ function isEmpty(value: unknown): boolean {
 /** Reasons with which a server says that it broke off (OpenRouter; DeepSeek; vLLM and SGLang): such an answer is not whole. */
 const BROKEN_OFF: ReadonlySet<unknown> = new Set(["error", "insufficient_system_resource", "abort"]);
 
-/** No server gives more, and a hostile one must not use up the memory. */
-const CHOICES_MAX = 256;
-
 function createFinish(): (payload: Payload) => boolean {
-  const unfinished = new Set<number>();
-  const finished = new Set<number>();
-  let isOver = false;
+  const choices = createChoices();
+  let isDone = false;
   return ({ data }) => {
-    if (isOver) return true;
-    if (data.trim() === "[DONE]") isOver = true;
+    isDone ||= data.trim() === "[DONE]";
     for (const { index, finish_reason } of objectsOf(parseObject(data)?.choices)) {
-      const choice = countOf(index) ?? 0;
-      const isEnd = typeof finish_reason === "string" && finish_reason !== "" && !BROKEN_OFF.has(finish_reason);
-      if (isEnd) unfinished.delete(choice);
-      else if (!finished.has(choice) && unfinished.size < CHOICES_MAX) unfinished.add(choice);
-      if (isEnd && finished.size < CHOICES_MAX) finished.add(choice);
+      choices.see(index, textOf(finish_reason) !== undefined && !BROKEN_OFF.has(finish_reason));
     }
-    isOver ||= finished.size > 0 && unfinished.size === 0;
-    return isOver;
+    return isDone || choices.areFinished();
   };
 }

@@ -1,5 +1,5 @@
 /** Longer than any model's answer; a target that never ends must not use up the memory. */
-const CHARACTERS_MAX = 4_194_304;
+export const ANSWER_CHARACTERS_MAX = 4_194_304;
 
 /** The text of an answer so far. */
 export type Said = {
@@ -14,7 +14,7 @@ export function createSaid(): Said {
   let text: string | undefined = "";
   return {
     add(piece) {
-      if (text !== undefined) text = text.length + piece.length > CHARACTERS_MAX ? undefined : text + piece;
+      if (text !== undefined) text = text.length + piece.length > ANSWER_CHARACTERS_MAX ? undefined : text + piece;
     },
     spoil() {
       text = undefined;
