@@ -88,9 +88,8 @@ function tellSynced(synced: Synced | InputError): number {
   if (isInputError(synced)) return fail(synced, EXIT.failure);
   const { kind, path, realPath, expires, isExpired } = synced;
   const place = realPath === path ? visible(path) : `${visible(path)} (which is ${visible(realPath)})`;
-  const until = kind === "kept" || isExpired || expires === undefined ? "" : `; it lasts until ${expires}`;
-  printOut(`${place}: ${SAID[kind]}${until}\n`);
-  if (isExpired && kind !== "kept") message.warn(`the login in the keychain expired at ${expires}; use claude once, which renews it`);
+  const until = isExpired ? `; it expired at ${expires}: use claude once, which renews it` : `; it lasts until ${expires}`;
+  printOut(`${place}: ${SAID[kind]}${kind === "kept" || expires === undefined ? "" : until}\n`);
   return EXIT.ok;
 }
 
