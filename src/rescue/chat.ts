@@ -54,6 +54,7 @@ function createPartial(): PartialAnswer {
       }
     },
     id: () => id,
+    isEmpty: () => !isOver && !hasThought && said.text() === "",
     continuing(request) {
       const text = said.text();
       const isOneChoice = request.n === undefined || request.n === null || request.n === 1;

@@ -57,6 +57,7 @@ function createPartial(): PartialAnswer {
       }
     },
     id: () => id,
+    isEmpty: () => !isOver && !hasThought && said.text() === "",
     continuing(request) {
       const text = said.text();
       if (isOver || text === undefined || asksForSeveral(request) || (hasThought && text === "")) return undefined;

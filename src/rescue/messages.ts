@@ -72,6 +72,7 @@ function createPartial(): PartialAnswer {
       }
     },
     id: () => id,
+    isEmpty: () => !isOver && said.text() === "",
     continuing(request) {
       const text = said.text();
       return isOver || text === undefined ? undefined : withPrefill(request, toldOf(text));

@@ -7,6 +7,8 @@ export type PartialAnswer = {
   readonly note: (payload: Payload) => void;
   /** The answer's id as the client has it. */
   readonly id: () => string | undefined;
+  /** Nothing but the envelope is there: the whole answer to the same request fits behind it. A call that has only begun is something. */
+  readonly isEmpty: () => boolean;
   /**
    * The client's request, asking to go on behind what is there: the request itself where there is nothing that a model must be told.
    * Undefined where that cannot be told (tool calls, refusals, signed thinking, thinking without a text behind it, several choices), and
@@ -14,8 +16,8 @@ export type PartialAnswer = {
    */
   readonly continuing: (request: JsonObject) => JsonObject | undefined;
   /**
-   * Fits the payloads of the answer that goes on behind those that are there; one call for each such answer. A payload it does not
-   * concern passes as it is; what the client has already is left out. Never throws.
+   * Fits the payloads of the answer that goes on behind those that are there; one call for each such answer, where there is a request
+   * that goes on. A payload it does not concern passes as it is; what the client has already is left out. Never throws.
    */
   readonly splice: () => (payload: Payload) => readonly Payload[];
 };

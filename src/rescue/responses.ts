@@ -23,6 +23,7 @@ function createPartial(): PartialAnswer {
       place.note(payload);
     },
     id: () => place.now().id,
+    isEmpty: () => !isOver && place.text() === "",
     continuing(request) {
       const text = place.text();
       return isOver || text === undefined ? undefined : withPrefill(request, toldOf(text));

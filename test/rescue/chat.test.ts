@@ -143,6 +143,7 @@ describe("a Chat Completions request that goes on", () => {
     ["an end that is none", [TEXT, chunk({}, "error")], true],
     ["what has no choices", [payload({ id: "", choices: [], prompt_filter_results: [] }), TEXT], true],
   ])("is there or not behind %s", (_name, payloads, expected) => {
+    expect(noted(ROLE, ...payloads).isEmpty()).toBe(false);
     expect(noted(ROLE, ...payloads).continuing(REQUESTS.chat) !== undefined).toBe(expected);
   });
 

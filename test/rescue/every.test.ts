@@ -62,6 +62,7 @@ describe.each(NAMES)("%s", (name) => {
         const request = partial.continuing(REQUESTS[name]);
         const text = textOf(name, sent);
         const isFinished = sent.map(rescue.finish()).at(-1) === true;
+        expect(partial.isEmpty()).toBe(text === "" && !isFinished);
         if (isFinished) return expect(request).toBeUndefined();
         const told = text.replace(/[\ud800-\udbff]$/, "").trimEnd();
         if (told === "") expect(request).toBe(REQUESTS[name]);

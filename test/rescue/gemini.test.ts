@@ -82,7 +82,8 @@ describe("a Gemini request that goes on", () => {
     ["a second candidate", [TEXT, chunk([{ text: "x" }], { index: 1 })], false],
     ["an end", [TEXT, chunk([{ text: "" }], { finishReason: "STOP" })], false],
     ["a refused question", [payload({ promptFeedback: { blockReason: "SAFETY" } })], false],
-  ])("is there or not behind %s", (_name, payloads, expected) => {
+  ])("is there or not behind %s", (name, payloads, expected) => {
+    expect(noted(...payloads).isEmpty()).toBe(name === "nothing");
     expect(noted(...payloads).continuing(REQUESTS.gemini) !== undefined).toBe(expected);
   });
 

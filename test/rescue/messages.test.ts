@@ -161,7 +161,8 @@ describe("a Messages request that goes on", () => {
     ],
     ["an end", [...first, close(0), ...END.slice(0, 1)], false],
     ["an end without a reason", [...first, close(0), event("message_delta", { delta: { stop_reason: null } })], true],
-  ])("is there or not behind %s", (_name, payloads, expected) => {
+  ])("is there or not behind %s", (name, payloads, expected) => {
+    expect(noted(...payloads).isEmpty()).toBe(name === "nothing");
     expect(noted(...payloads).continuing(REQUESTS.messages) !== undefined).toBe(expected);
   });
 });

@@ -345,7 +345,8 @@ describe("a Responses request that goes on", () => {
     ["a source", [...said("msg_1", 0, "Hi").slice(0, 3), inPart("output_text.annotation.added", "msg_1", 0, { annotation: {} })], false],
     ["a text in no part", [added(0, message("msg_1")), delta("msg_1", 0, "Hi")], false],
     ["an end", [...said("msg_1", 0, "Hi"), completed("resp_1")], false],
-  ])("is there or not behind %s", (_name, events, expected) => {
+  ])("is there or not behind %s", (name, events, expected) => {
+    expect(noted(answer("resp_1", ...events)).isEmpty()).toBe(["nothing", "a message that has only begun"].includes(name));
     expect(noted(answer("resp_1", ...events)).continuing(REQUESTS.responses) !== undefined).toBe(expected);
   });
 
