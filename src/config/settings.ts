@@ -43,7 +43,7 @@ export type TargetSetting = {
 };
 
 /** Dialects that others can be translated to. */
-export const TARGET_DIALECTS = ["chat", "responses"] as const;
+export const TARGET_DIALECTS = ["chat", "responses", "messages"] as const;
 export type TargetDialect = (typeof TARGET_DIALECTS)[number];
 
 /** All that `serve` can be told, after command line, environment, file and defaults are put together. */

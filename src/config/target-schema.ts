@@ -118,7 +118,8 @@ export const TARGET_SETTINGS: { readonly [Name in PlaceName | keyof TargetSettin
     key: "dialect",
     value: choice("DIALECT", TARGET_DIALECTS),
     defaultText: "whatever it is asked in",
-    summary: "what the target speaks; requests in another dialect are translated: responses, or chat (Chat Completions)",
+    summary:
+      "what the target speaks; requests in another dialect are translated: responses, chat (Chat Completions) or messages (Anthropic)",
     example: '"responses"',
   },
   systemMessages: {

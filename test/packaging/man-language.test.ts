@@ -6,6 +6,7 @@ import { FAULTS } from "../../src/faults/index.ts";
 import { PROVIDERS } from "../../src/providers/index.ts";
 import { COMMON_KEYS, parseCommand, WORD_COMMANDS } from "../../src/rules/language.ts";
 import { needsRawSockets } from "../../src/rules/raw-sockets.ts";
+import { chatToMessages } from "../../src/translate/chat-to-messages.ts";
 import { chatToResponses } from "../../src/translate/chat-to-responses.ts";
 import { messagesToChat } from "../../src/translate/messages-to-chat.ts";
 import { responsesToChat } from "../../src/translate/responses-to-chat.ts";
@@ -100,6 +101,7 @@ describe("faultproxy(7)", () => {
 const TRANSLATIONS: readonly (readonly [string, Translation, JsonObject])[] = [
   ["chat responses", chatToResponses, { messages: [{ role: "user", content: "hi" }] }],
   ["responses chat", responsesToChat, { input: "hi" }],
+  ["chat messages", chatToMessages, { messages: [{ role: "user", content: "hi" }] }],
   ["messages chat", messagesToChat, { model: "m", max_tokens: 9, messages: [{ role: "user", content: "hi" }] }],
 ];
 
@@ -140,7 +142,7 @@ describe.each(TRANSLATIONS)("what faultproxy(7) says of %s", (pair, translation,
   });
 });
 
-describe.each(TRANSLATIONS.slice(0, 2))("what faultproxy(7) says of %s", (pair, translation, base) => {
+describe.each(TRANSLATIONS.slice(0, 3))("what faultproxy(7) says of %s", (pair, translation, base) => {
   test("refused: such parameters are", () => {
     const names = namesBehind(`refused ${pair}`);
     expect(names.length).toBeGreaterThan(2);
