@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import type { Dialect, DialectName, Payload } from "../../core/dialect.ts";
+import type { DialectName, Payload } from "../../core/dialect.ts";
 import { BodyCut, type Chunks } from "../../core/exchange.ts";
 import type { Framing } from "../../core/frame.ts";
 import { statusOfStreamError } from "../../policy/classify.ts";
@@ -16,14 +16,16 @@ export type Rescuing = {
   readonly dialect: DialectName;
   readonly framing: Framing;
   readonly clock: Clock;
-  readonly isContent: Dialect["isContent"];
+  /** May another target complete it? Else nobody needs to know what has gone out. */
+  readonly isRescuable: boolean;
   /** May the target's own error event go on as it is? */
   readonly isPassedOn: () => boolean;
   readonly brokeOff: (how: StreamFailure) => void;
   /** The answer of another target, which goes on behind what is there, or begins anew where nothing of it is there; undefined: there is none. */
-  readonly next: (partial: PartialAnswer, hasContent: boolean) => Promise<NextStream | undefined>;
+  readonly next: (partial: PartialAnswer) => Promise<NextStream | undefined>;
 };
 
+const NOTHING = new Uint8Array();
 const never = new AbortController().signal;
 
 /**
@@ -35,9 +37,9 @@ export class RescuedStream implements Chunks {
   readonly #partial: PartialAnswer;
   #source: Chunks;
   #splitter: ReturnType<Framing["splitter"]>;
+  readonly #isNoted: boolean;
   #fit: ((payload: Payload) => readonly Payload[]) | undefined;
   #written = 0;
-  #hasContent = false;
   #isCut = false;
   #isLeft = false;
 
@@ -46,6 +48,8 @@ export class RescuedStream implements Chunks {
     this.#doing = doing;
     this.#partial = RESCUES_BY_DIALECT[doing.dialect].partial();
     this.#splitter = doing.framing.splitter();
+    // An error behind these needs to know what came before it.
+    this.#isNoted = doing.isRescuable || doing.dialect === "responses" || doing.framing.name !== "sse";
   }
 
   async read(): Promise<Uint8Array | undefined> {
@@ -75,7 +79,7 @@ export class RescuedStream implements Chunks {
   /** Another stream takes its place, or these are the last bytes. */
   async #recover(how: StreamFailure): Promise<Uint8Array | undefined> {
     this.#doing.brokeOff(how);
-    const next = this.#isLeft ? undefined : await this.#doing.next(this.#partial, this.#hasContent);
+    const next = this.#isLeft ? undefined : await this.#doing.next(this.#partial);
     if (next === undefined || this.#isLeft) {
       next?.body.cancel();
       this.#isCut = true;
@@ -89,8 +93,9 @@ export class RescuedStream implements Chunks {
 
   /** What the client gets of a chunk, which holds whole frames; of a second answer as it fits behind the first. */
   #passed(chunk: Uint8Array | undefined): Uint8Array {
-    const { framing, isContent } = this.#doing;
+    const { framing } = this.#doing;
     const fit = this.#fit;
+    if (!this.#isNoted) return chunk ?? NOTHING;
     const pieces: Uint8Array[] = [];
     for (const frame of chunk === undefined ? this.#splitter.end() : this.#splitter.push(chunk)) {
       const { event, data, bytes } = frame;
@@ -103,7 +108,6 @@ export class RescuedStream implements Chunks {
       for (const payload of payloads) {
         if (fit !== undefined) pieces.push(framing.render(payload.event, payload.data, this.#written));
         this.#written++;
-        this.#hasContent ||= isContent({ bytes, ...payload });
         this.#partial.note(payload);
       }
     }
@@ -119,7 +123,7 @@ export class RescuedStream implements Chunks {
       ? [payload]
       : RESCUES_BY_DIALECT[dialect].error(
           { message: payload === undefined ? `faultproxy: ${message}` : readError(status, payload.data).message, status },
-          { frames: this.#written },
+          { frames: this.#written, id: this.#partial.id() },
         );
     return Buffer.concat(payloads.map(({ event, data }) => framing.render(event, data, this.#written++)));
   }

@@ -1,10 +1,11 @@
 import type { Identified, OpenResponse } from "../../core/exchange.ts";
 import { REQUEST_INSPECT_BYTES_MAX } from "../../core/limits.ts";
 import type { Ports } from "../../core/ports.ts";
+import type { RouteTarget } from "../../core/route.ts";
 import { DIALECTS } from "../../dialects/index.ts";
 import { type JsonObject, parseObject } from "../../dialects/shared.ts";
 import type { PlannedFault } from "../decide.ts";
-import { discard } from "../helpers/bodies.ts";
+import { chunksOf } from "../helpers/bodies.ts";
 import { withJsonBody } from "../helpers/json-body.ts";
 import { acceptsPrefill } from "../helpers/prefill.ts";
 import { plainBody } from "../helpers/read-facts.ts";
@@ -49,23 +50,21 @@ function guardedToClient(response: OpenResponse, found: Found, search: Search, a
     dialect,
     framing: DIALECTS[dialect].framing(exchange.path, exchange.query),
     clock: ports.clock,
-    isContent: DIALECTS[dialect].isContent,
+    isRescuable: route.rescue !== "none",
     isPassedOn: () => !current.isTranslated,
     brokeOff: ({ failure, reason }) => search.brokeOff(failure, reason, current.leg),
-    async next(partial, hasContent): Promise<NextStream | undefined> {
-      if (route.rescue === "none" || (hasContent && route.rescue === "restart")) return undefined;
-      const wanted = hasContent ? await continuing(exchange, partial.continuing, ports) : exchange;
+    async next(partial): Promise<NextStream | undefined> {
+      const isNew = partial.isEmpty();
+      if (route.rescue === "none" || (route.rescue === "restart" && !isNew)) return undefined;
+      const wanted = isNew ? exchange : await continuing(exchange, partial.continuing, ports);
       if (wanted === undefined) return undefined;
-      const goesOn = (target: Parameters<typeof acceptsPrefill>[0]) => !hasContent || acceptsPrefill(target, target.model ?? asking.model);
+      const goesOn = (target: RouteTarget) => isNew || acceptsPrefill(target, target.model ?? asking.model);
       const next = await search.next({ exchange: wanted, facts }, goesOn, true);
       if (next === undefined || typeof next === "string") return undefined;
       const { body: rest } = next.response;
-      if (rest === null || rest instanceof Uint8Array) {
-        discard(next.response);
-        return undefined;
-      }
+      if (rest === null) return undefined;
       current = next;
-      return { body: rest };
+      return { body: chunksOf(rest) };
     },
   });
   return { ...response, body: stream };
