@@ -180,6 +180,82 @@ test("--csv is for spreadsheets, which must not calculate with names", async () 
   expect((await faultproxy(["cost", "--ledger", evil, "--csv"])).out).toContain(`openai,"'=HYPERLINK(""x""),y",1,`);
 });
 
+describe("what failed at targets of routes", () => {
+  const failure = (target: string, failureClass: string, attempts = 1) => ({
+    ...{ target, class: failureClass, status: 503, reason: null, attempts, ms: 12 },
+  });
+  let routed: string;
+  beforeAll(() => {
+    routed = join(folder.path, "routed.sqlite");
+    const byClaude = { ...CLAUDE, model: "gpt-4o", target: "anthropic/claude-opus-4-5" } as const;
+    write(routed, [
+      row(1, { ...byClaude, timeMs: NOW - 60_000, failed: [failure("openai/gpt-4o", "degraded", 3)] }),
+      row(2, { ...byClaude, timeMs: NOW - 30_000, failed: [failure("openai/gpt-4o", "degraded", 2)] }),
+      row(3, {
+        ...REFUSED,
+        timeMs: NOW - 20_000,
+        failed: [failure("openai/gpt-4o", "global_rate_limit"), failure("anthropic/claude-opus-4-5", "auth")],
+      }),
+      row(4, { timeMs: NOW - 10_000, target: "openai/gpt-4o" }),
+      row(5, { timeMs: NOW - 10 * DAY_MS, target: "openai/gpt-4o", failed: [failure("evil\x1b[2J", "quota")] }),
+    ]);
+  });
+  const failed = (...words: readonly string[]) => faultproxy(["cost", "--ledger", routed, ...words]);
+
+  test("is told in a note below the costs, which are of whoever answered", async () => {
+    const { out } = await failed(...LAST_WEEK);
+    expect(table(out).map((line) => line.split(/ {2,}/).slice(0, 4))).toEqual([
+      ["PROVIDER", "MODEL", "REQUESTS", "FAILED"],
+      ["anthropic", "claude-opus-4-5-20251101", "2", "0"],
+      ["openai", "gpt-4o-2024-08-06", "1", "0"],
+      ["openai", "gpt-4o", "1", "1"],
+      ["TOTAL", "4", "1", "300"],
+    ]);
+    expect(out).toEndWith("\n\n3 requests met a target that failed; --failed tells which.\n");
+  });
+
+  test("stands in a table by target and class", async () => {
+    const { code, out, err } = await failed("--failed", ...LAST_WEEK);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toBe(
+      [
+        `Failures of targets since ${momentText(NOW - 7 * DAY_MS)}, from ${routed}`,
+        "",
+        "TARGET                     CLASS              REQUESTS  ATTEMPTS  ELSEWHERE  LAST",
+        `openai/gpt-4o              degraded                  2         5          2  ${momentText(NOW - 30_000)}`,
+        `anthropic/claude-opus-4-5  auth                      1         1          0  ${momentText(NOW - 20_000)}`,
+        `openai/gpt-4o              global_rate_limit         1         1          0  ${momentText(NOW - 20_000)}`,
+        "",
+        "ELSEWHERE: answered by another target.",
+        "",
+      ].join("\n"),
+    );
+    expect((await failed("--failed")).out).toContain("evil\\x1b[2J");
+  });
+
+  test("is given as JSON and CSV", async () => {
+    const { ledger: from, since, failed: targets } = JSON.parse((await failed("--failed", "--json")).out);
+    expect([from, since, targets.length]).toEqual([routed, null, 4]);
+    expect(targets[0]).toEqual({
+      target: "openai/gpt-4o",
+      class: "degraded",
+      requests: 2,
+      attempts: 5,
+      answeredElsewhere: 2,
+      last: new Date(NOW - 30_000).toISOString(),
+    });
+    expect((await failed("--failed", "--csv", ...LAST_WEEK)).out.split("\n").slice(0, 2)).toEqual([
+      "target,class,requests,attempts,answered_elsewhere,last",
+      `openai/gpt-4o,degraded,2,5,2,${new Date(NOW - 30_000).toISOString()}`,
+    ]);
+  });
+
+  test("is none where nothing did", async () => {
+    expect((await cost("--failed")).out).toBe(`Failures of targets, from ${ledger}\n\nnone\n`);
+    expect(JSON.parse((await cost("--failed", "--json")).out).failed).toEqual([]);
+  });
+});
+
 test("a request that was refused costs nothing, and that is known", async () => {
   const refused = join(folder.path, "refused.sqlite");
   write(refused, [row(1, { timeMs: NOW, ...REFUSED })]);
@@ -265,6 +341,7 @@ test.each<[readonly string[], string]>([
   [["--by", "modl"], "--by modl: expected one of model, provider, key, day; did you mean model?"],
   [["--since", "yesterday"], "--since yesterday: expected how long ago, such as 24h, 7d or 2w, or a day such as 2026-03-01"],
   [["--json", "--csv"], "--json and --csv are two forms; choose one"],
+  [["--failed", "--by", "key"], "--failed has lines of its own; --by is for costs"],
   [["extra"], '"extra" is too much for cost'],
 ])("%j is a mistake", async (words, expected) => {
   const { code, out, err } = await cost(...words);

@@ -5,7 +5,7 @@ import { visible } from "../print.ts";
 /** How a group is called that has no name. */
 const NAMELESS: Readonly<Record<string, string>> = { key: "(no key)", model: "(no model)" };
 
-type Cell = { readonly text: string; readonly isRight: boolean };
+export type Cell = { readonly text: string; readonly isRight: boolean };
 
 type NumberColumn = { readonly title: string; readonly of: (numbers: ReportNumbers) => number };
 
@@ -64,11 +64,11 @@ function draw({ rows, total }: Report, groups: readonly string[], layout: Layout
   return aligned([header, ...cells, sum], names.length - 1, width, layout.nameCharactersMin);
 }
 
-function left(text: string): Cell {
+export function left(text: string): Cell {
   return { text, isRight: false };
 }
 
-function right(text: string): Cell {
+export function right(text: string): Cell {
   return { text, isRight: true };
 }
 
@@ -84,7 +84,12 @@ function numberCells(numbers: ReportNumbers, columns: readonly NumberColumn[], {
 }
 
 /** Columns two spaces apart; the names of one column are cut where the lines would be too wide. */
-function aligned(rows: readonly (readonly Cell[])[], cutColumn: number, width: number, nameCharactersMin: number): readonly string[] {
+export function aligned(
+  rows: readonly (readonly Cell[])[],
+  cutColumn: number,
+  width: number,
+  nameCharactersMin: number,
+): readonly string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.text.length ?? 0)));
   const tooWide = widths.reduce((sum, each) => (each === 0 ? sum : sum + each + 2), -2) - width;
   const names = widths[cutColumn] ?? 0;
@@ -122,7 +127,7 @@ export function usdText(usd: number): string {
   return `$${usd.toLocaleString("en-US", { minimumFractionDigits: 4, maximumFractionDigits: 4 })}`;
 }
 
-function notes({ total, withoutPrice, withoutTokens }: Report): readonly (readonly string[])[] {
+function notes({ total, withoutPrice, withoutTokens, withFailedTarget }: Report): readonly (readonly string[])[] {
   const unpriced = total.costUnknown - withoutTokens;
   const requests = (count: number) => `${grouped(count)} ${count === 1 ? "request" : "requests"}`;
   return [
@@ -135,6 +140,7 @@ function notes({ total, withoutPrice, withoutTokens }: Report): readonly (readon
           ],
         ]),
     ...(withoutTokens === 0 ? [] : [[`${requests(withoutTokens)} told no tokens, so nobody knows what they cost.`]]),
+    ...(withFailedTarget === 0 ? [] : [[`${requests(withFailedTarget)} met a target that failed; --failed tells which.`]]),
   ];
 }
 
@@ -161,7 +167,7 @@ export function reportCsv({ rows }: Report, by: ReportGroup): string {
 }
 
 /** Names come from the wire: one that a spreadsheet would calculate is made a text. */
-function csvText(text: string): string {
+export function csvText(text: string): string {
   const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }

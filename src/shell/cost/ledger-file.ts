@@ -5,10 +5,10 @@ import { type InputError, inputError } from "../../core/errors.ts";
 import { codeOf } from "../socket-path.ts";
 import { Unwritable } from "./batches.ts";
 import { firstIdSql, IDS_PER_MS } from "./ledger-ids.ts";
-import { COLUMN_DEFINITIONS } from "./row.ts";
+import { COLUMN_DEFINITIONS, ROUTE_COLUMNS } from "./row.ts";
 
 /** The form of the tables. A file with a higher one belongs to a newer program. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** "FPLG" in ASCII, kept in the file's header: it is a ledger, and no other program's database. */
 const APPLICATION_ID = 0x46504c47;
@@ -103,6 +103,7 @@ function prepare(database: Database, path: string): void {
     makeTables(database, path);
   }
   if (version === 1) renumber(database);
+  if (version === 1 || version === 2) addRouteColumns(database);
   database.run("PRAGMA journal_mode = WAL");
   database.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   // A lost process loses nothing; a lost machine at most the last moments.
@@ -133,7 +134,18 @@ function renumber(database: Database): void {
       // By way of numbers that none of them has.
       database.run("UPDATE exchange SET id = -id");
       database.run(`UPDATE exchange SET id = ${firstIdSql("time_ms")} - id % ${IDS_PER_MS}`);
-      database.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+      database.run("PRAGMA user_version = 2");
+    })
+    .immediate();
+}
+
+/** Version 2 knew no routes. Whoever still has it open as such goes on writing its rows. */
+function addRouteColumns(database: Database): void {
+  database
+    .transaction(() => {
+      if (numberOf(database, "user_version") !== 2) return;
+      for (const { name, type } of ROUTE_COLUMNS) database.run(`ALTER TABLE exchange ADD COLUMN ${name} ${type}`);
+      database.run("PRAGMA user_version = 3");
     })
     .immediate();
 }

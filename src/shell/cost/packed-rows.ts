@@ -15,8 +15,9 @@ export type PackedRows = {
 const WIDTH = COLUMNS.length;
 const IS_TEXT: readonly boolean[] = COLUMNS.map(({ type }) => type.startsWith("TEXT"));
 
-/** Models and hashes of keys are as many as clients like; beyond so many the list begins anew. */
+/** Models and hashes of keys are as many as clients like, and what failed is told in ever new words; beyond so much the list begins anew. */
 const TEXTS_MAX = 10_000;
+const CHARACTERS_MAX = 1_000_000;
 
 /** Room for so many rows, used round and round. */
 export function memoryOf(rows: number): SharedArrayBuffer {
@@ -41,6 +42,7 @@ export function createPacker(memory: SharedArrayBuffer): Packer {
   let room = numbers.length / WIDTH;
   const places = new Map<string, number>();
   let texts: string[] = [];
+  let characters = 0;
   let isNewList = true;
   /** Of each column: most rows have the text of the one before. */
   let last: (string | undefined)[] = [];
@@ -52,6 +54,7 @@ export function createPacker(memory: SharedArrayBuffer): Packer {
     const place = places.size;
     places.set(text, place);
     texts.push(text);
+    characters += text.length;
     return place;
   };
 
@@ -76,9 +79,10 @@ export function createPacker(memory: SharedArrayBuffer): Packer {
       const packed = { rows: waiting, texts, isNewList };
       waiting = 0;
       texts = [];
-      isNewList = places.size > TEXTS_MAX;
+      isNewList = places.size > TEXTS_MAX || characters > CHARACTERS_MAX;
       if (isNewList) {
         places.clear();
+        characters = 0;
         last = [];
       }
       return packed;

@@ -1,9 +1,5 @@
-import { Database } from "bun:sqlite";
-import { existsSync } from "node:fs";
-import { type InputError, inputError, isInputError } from "../../core/errors.ts";
-import { codeOf } from "../socket-path.ts";
-import { checkLedgerHeader } from "./ledger-file.ts";
-import { firstIdSql } from "./ledger-ids.ts";
+import type { InputError } from "../../core/errors.ts";
+import { type LedgerReader, readLedger } from "./ledger-reader.ts";
 
 export const REPORT_GROUPS = ["model", "provider", "key", "day"] as const;
 export type ReportGroup = (typeof REPORT_GROUPS)[number];
@@ -33,14 +29,16 @@ export type Report = {
   readonly withoutPrice: readonly string[];
   /** Requests whose cost is unknown because they told no tokens. */
   readonly withoutTokens: number;
+  /** Requests for which a target of a route failed, whoever answered them then. */
+  readonly withFailedTarget: number;
 };
 
-/** What a row is put together by, and how it is called. A request that failed names no model that answered, so the one that was asked for counts. */
+/** What a row is put together by, and how it is called. A request that failed names no model that answered, so the one that was asked for counts; behind a route the one that answered. */
 const GROUPS: Readonly<Record<ReportGroup, readonly (readonly [name: string, sql: string])[]>> = {
   provider: [["provider", "provider"]],
   model: [
     ["provider", "provider"],
-    ["model", "coalesce(model, answered_model)"],
+    ["model", "CASE WHEN target IS NULL AND failed IS NULL THEN coalesce(model, answered_model) ELSE coalesce(answered_model, model) END"],
   ],
   key: [["key", "key"]],
   day: [["day", "date(time_ms / 1000, 'unixepoch', 'localtime')"]],
@@ -65,54 +63,33 @@ const NUMBERS = `count(*) AS requests,
   sum(cost_usd) AS costUsd,
   coalesce(sum(${UNKNOWN}), 0) AS costUnknown`;
 
-/** The first parameter is the time. */
-const SINCE = `(id >= ${firstIdSql("?1")} AND time_ms >= ?1)`;
-
 const WITHOUT_PRICE_MAX = 5;
 
 /** Sums up a ledger, which a daemon may be writing to. Days are those of the local time. */
 export function readReport(path: string, by: ReportGroup, sinceMs: number): Report | InputError {
-  if (!existsSync(path)) return inputError(`there is no ledger ${path}`);
-  let database: Database | undefined;
-  try {
-    const mistake = checkLedgerHeader(path);
-    if (isInputError(mistake)) return mistake;
-    database = new Database(path, { readonly: true });
-    database.run("PRAGMA busy_timeout = 2000");
-    return report(database, by, sinceMs);
-  } catch (error) {
-    return inputError(`cannot read the ledger ${path} (${codeOf(error)})`);
-  } finally {
-    database?.close();
-  }
+  return readLedger(path, sinceMs, (ledger) => report(ledger, by), EMPTY);
 }
 
-function report(database: Database, by: ReportGroup, sinceMs: number): Report {
+function report({ all }: LedgerReader, by: ReportGroup): Report {
   const columns = GROUPS[by].map(([, sql], index) => `${sql} AS g${index}`);
   const order = by === "day" ? "g0" : "costUsd DESC NULLS LAST, requests DESC, g0";
   const places = columns.map((_, index) => `g${index}`);
-  const all = <Row>(sql: string) => database.query<Row, [number]>(sql).all(sinceMs);
-  return database.transaction(() => {
-    // A ledger that has just been made has no table yet.
-    if (database.query("SELECT name FROM sqlite_schema WHERE name = 'exchange'").get() === null) return EMPTY;
-    const rows = all<ReportNumbers & Readonly<Record<string, string | null>>>(
-      `SELECT ${columns.join(", ")}, ${NUMBERS} FROM exchange WHERE ${SINCE} GROUP BY ${places.join(", ")} ORDER BY ${order}`,
-    );
-    const [total = NOTHING] = all<ReportNumbers>(`SELECT ${NUMBERS} FROM exchange WHERE ${SINCE}`);
-    const unpriced = all<{ model: string | null }>(
-      `SELECT coalesce(answered_model, model) AS model FROM exchange WHERE ${SINCE} AND ${UNKNOWN} AND input_tokens IS NOT NULL
-       GROUP BY 1 ORDER BY count(*) DESC LIMIT ${WITHOUT_PRICE_MAX}`,
-    );
-    const [silent] = all<{ count: number }>(
-      `SELECT count(*) AS count FROM exchange WHERE ${SINCE} AND ${UNKNOWN} AND input_tokens IS NULL`,
-    );
-    return {
-      rows: rows.map((row) => ({ ...numbersOf(row), group: places.map((place) => row[place] ?? null) })),
-      total: numbersOf(total),
-      withoutPrice: unpriced.flatMap(({ model }) => model ?? []),
-      withoutTokens: silent?.count ?? 0,
-    };
-  })();
+  const rows = all<ReportNumbers & Readonly<Record<string, string | null>>>(
+    `SELECT ${columns.join(", ")}, ${NUMBERS} FROM kept GROUP BY ${places.join(", ")} ORDER BY ${order}`,
+  );
+  const [total = NOTHING] = all<ReportNumbers>(`SELECT ${NUMBERS} FROM kept`);
+  const unpriced = all<{ model: string | null }>(
+    `SELECT coalesce(answered_model, model) AS model FROM kept WHERE ${UNKNOWN} AND input_tokens IS NOT NULL
+     GROUP BY 1 ORDER BY count(*) DESC LIMIT ${WITHOUT_PRICE_MAX}`,
+  );
+  const count = (condition: string) => all<{ count: number }>(`SELECT count(*) AS count FROM kept WHERE ${condition}`)[0]?.count ?? 0;
+  return {
+    rows: rows.map((row) => ({ ...numbersOf(row), group: places.map((place) => row[place] ?? null) })),
+    total: numbersOf(total),
+    withoutPrice: unpriced.flatMap(({ model }) => model ?? []),
+    withoutTokens: count(`${UNKNOWN} AND input_tokens IS NULL`),
+    withFailedTarget: count("failed IS NOT NULL"),
+  };
 }
 
 const NOTHING: ReportNumbers = {
@@ -127,7 +104,7 @@ const NOTHING: ReportNumbers = {
   costUnknown: 0,
 };
 
-const EMPTY: Report = { rows: [], total: NOTHING, withoutPrice: [], withoutTokens: 0 };
+const EMPTY: Report = { rows: [], total: NOTHING, withoutPrice: [], withoutTokens: 0, withFailedTarget: 0 };
 
 /** Where nothing was to be paid, nought is known. */
 function numbersOf(row: ReportNumbers): ReportNumbers {

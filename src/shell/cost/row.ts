@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ExchangeEvent } from "../../core/event.ts";
+import type { Tried } from "../../core/gateway.ts";
 
 /** What is kept of one inference request, in the order of the columns. Null: not known, or there was none. */
 export type LedgerRow = readonly [timeMs: number, ...rest: readonly (string | number | null)[]];
@@ -13,11 +14,11 @@ const HASH_DIGITS = 12;
 export function rowOf(event: ExchangeEvent): LedgerRow | undefined {
   const { gateway } = event;
   if (gateway === undefined) return undefined;
-  const { usage, user } = gateway;
+  const { usage, user, tried } = gateway;
   return [
     unixMs(event.time),
     event.exchange,
-    event.provider,
+    gateway.answeredBy ?? event.provider,
     event.dialect,
     cut(event.model),
     cut(gateway.answeredModel),
@@ -37,7 +38,22 @@ export function rowOf(event: ExchangeEvent): LedgerRow | undefined {
     gateway.costUsd,
     gateway.key,
     user === null ? null : createHash("sha256").update(user).digest("hex").slice(0, HASH_DIGITS),
+    tried.length === 0 ? null : answering(tried),
+    tried.length === 0 ? null : failedText(tried),
   ];
+}
+
+/** A stream that broke off for good is nobody's answer. */
+function answering(tried: readonly Tried[]): string | null {
+  return tried.findLast(({ attempts, failure }) => attempts > 0 && failure === undefined)?.target ?? null;
+}
+
+/** What failed on the way to an answer, or instead of one; a target that was passed over has not. */
+function failedText(tried: readonly Tried[]): string | null {
+  const failed = tried.flatMap(({ target, attempts, status, failure, reason, durationMs }) =>
+    failure === undefined ? [] : [{ target, class: failure, status: status ?? null, reason: reason ?? null, attempts, ms: durationMs }],
+  );
+  return failed.length === 0 ? null : JSON.stringify(failed);
 }
 
 let lastTime = "";
@@ -67,13 +83,23 @@ function column(name: string, type: string, summary: string): Column {
   return { name, type, summary };
 }
 
+/** Those that came with routes, behind all others. */
+export const ROUTE_COLUMNS: readonly Column[] = [
+  column("target", "TEXT", "the target of a route whose answer it is"),
+  column(
+    "failed",
+    "TEXT",
+    "the targets of a route that failed, as a JSON array: target, class, status, reason, attempts, ms; null where none did",
+  ),
+];
+
 /** How a row is kept. What may be null is unknown then, or there was none. */
 export const COLUMNS: readonly Column[] = [
   column("time_ms", "INTEGER NOT NULL", "when it ended: Unix time in milliseconds"),
   column("exchange", "INTEGER NOT NULL", "the request's number in its process, as in log lines and events"),
-  column("provider", "TEXT NOT NULL", "openai, anthropic and so on"),
+  column("provider", "TEXT NOT NULL", "openai, anthropic and so on; where a route chose the target, the one that answered"),
   column("dialect", "TEXT", "chat, responses, messages or gemini"),
-  column("model", "TEXT", "the model that was asked for"),
+  column("model", "TEXT", "the model that the client asked for"),
   column("answered_model", "TEXT", "the model that the answer names"),
   column("stream", "INTEGER NOT NULL", "1 where a stream was asked for"),
   column("status", "INTEGER", "the status that the client got"),
@@ -91,14 +117,20 @@ export const COLUMNS: readonly Column[] = [
   column("cost_usd", "REAL", "what it cost in US dollars"),
   column("key", "TEXT", "short hash of the client's key, never the key"),
   column("user", "TEXT", "short hash of the user, never the name"),
+  ...ROUTE_COLUMNS,
 ];
 
 export const COLUMN_NAMES: readonly string[] = COLUMNS.map(({ name }) => name);
 
 export const COLUMN_DEFINITIONS = COLUMNS.map(({ name, type }) => `${name} ${type}`).join(",\n  ");
 
-/** One line of JSON: the columns, with the time as RFC 3339 and the switch as one. */
+/** One line of JSON: the columns, with the time as RFC 3339, the switch as one and what failed as it is. */
 export function lineOf(row: LedgerRow): string {
-  const columns = COLUMN_NAMES.slice(1).map((name, index) => [name, name === "stream" ? row[index + 1] === 1 : row[index + 1]]);
+  const columns = COLUMN_NAMES.slice(1).map((name, index) => [name, jsonOf(name, row[index + 1])]);
   return `${JSON.stringify({ time: new Date(row[0]).toISOString(), ...Object.fromEntries(columns) })}\n`;
+}
+
+function jsonOf(name: string, value: LedgerRow[number] | undefined): unknown {
+  if (name === "stream") return value === 1;
+  return name === "failed" && typeof value === "string" ? JSON.parse(value) : value;
 }

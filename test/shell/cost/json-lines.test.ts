@@ -31,7 +31,8 @@ function linesIn(path: string): readonly Record<string, unknown>[] {
 test("a row is one line of JSON with the columns of the ledger", () => {
   const { path, lines, warnings } = opened();
   lines.add(row(1, { stream: true, model: 'a "quoted"\nname' }));
-  lines.add(row(2, { usage: null, costUsd: null, answeredModel: null, status: null, done: "reset" }));
+  const failed = [{ target: "openai", class: "degraded", status: null, reason: "upstream_timeout", attempts: 2, ms: 700 }];
+  lines.add(row(2, { usage: null, costUsd: null, answeredModel: null, status: null, done: "reset", target: "google", failed }));
   lines.close();
   expect(linesIn(path)).toEqual([
     {
@@ -57,8 +58,10 @@ test("a row is one line of JSON with the columns of the ledger", () => {
       cost_usd: 0.0025,
       key: "0123456789ab",
       user: null,
+      target: null,
+      failed: null,
     },
-    expect.objectContaining({ exchange: 2, stream: false, status: null, input_tokens: null, cost_usd: null }),
+    expect.objectContaining({ exchange: 2, stream: false, status: null, input_tokens: null, cost_usd: null, target: "google", failed }),
   ]);
   expect(warnings).toEqual([]);
 });

@@ -3,7 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isInputError } from "../../../src/core/errors.ts";
+import type { GatewayFacts } from "../../../src/core/event.ts";
+import type { Tried } from "../../../src/core/gateway.ts";
+import { readFailed } from "../../../src/shell/cost/failed-report.ts";
 import { openLedger } from "../../../src/shell/cost/ledger.ts";
+import { firstIdOf } from "../../../src/shell/cost/ledger-ids.ts";
 import { defaultLedgerPath } from "../../../src/shell/cost/ledger-path.ts";
 import { readReport } from "../../../src/shell/cost/report.ts";
 import { COLUMN_NAMES, rowOf } from "../../../src/shell/cost/row.ts";
@@ -67,6 +71,8 @@ describe("a row", () => {
         costUsd: 0.00123,
         key: "aaaaaaaaaaaa",
         user: "bbbbbbbbbbbb",
+        target: "anthropic/claude-sonnet-4-5",
+        failed: [{ target: "openai", class: "degraded", status: 503, reason: null, attempts: 2, ms: 700 }],
       }),
     );
     ledger.add(
@@ -108,6 +114,8 @@ describe("a row", () => {
         cost_usd: 0.00123,
         key: "aaaaaaaaaaaa",
         user: "bbbbbbbbbbbb",
+        target: "anthropic/claude-sonnet-4-5",
+        failed: '[{"target":"openai","class":"degraded","status":503,"reason":null,"attempts":2,"ms":700}]',
       },
       {
         time_ms: NOW,
@@ -132,34 +140,104 @@ describe("a row", () => {
         cost_usd: null,
         key: null,
         user: null,
+        target: null,
+        failed: null,
       },
     ]);
   });
 
-  test("comes from an event of an inference request through the gateway, and from no other", () => {
-    expect(rowOf(exchangeEvent(1))).toBeUndefined();
-    const gateway = {
-      stream: true,
-      attempts: 2,
-      failure: null,
-      answeredModel: "m".repeat(1_000),
-      firstTokenMs: 3,
-      usage: null,
-      costUsd: 0,
-      key: "0123456789ab",
-      user: "alice@example.com",
-      limit: null,
-      answeredBy: null,
-      tried: [],
-      reached: true,
-    };
+  const GATEWAY: GatewayFacts = {
+    stream: true,
+    attempts: 2,
+    failure: null,
+    answeredModel: "m".repeat(1_000),
+    firstTokenMs: 3,
+    usage: null,
+    costUsd: 0,
+    key: "0123456789ab",
+    user: "alice@example.com",
+    limit: null,
+    answeredBy: null,
+    tried: [],
+    reached: true,
+  };
+
+  function madeOf(gateway: GatewayFacts): Readonly<Record<string, unknown>> {
     const values = rowOf(exchangeEvent(5, { model: "gpt-4o", gateway })) ?? [];
     expect(values).toHaveLength(COLUMN_NAMES.length);
-    const made = Object.fromEntries(COLUMN_NAMES.map((name, index) => [name, values[index]]));
+    return Object.fromEntries(COLUMN_NAMES.map((name, index) => [name, values[index]]));
+  }
+
+  test("comes from an event of an inference request through the gateway, and from no other", () => {
+    expect(rowOf(exchangeEvent(1))).toBeUndefined();
+    const made = madeOf(GATEWAY);
     expect(made).toMatchObject({ exchange: 5, model: "gpt-4o", attempts: 2, cost_usd: 0, time_ms: Date.parse("2026-01-02T03:04:05.678Z") });
     expect(made.answered_model).toHaveLength(200);
     expect(made.user).toMatch(/^[0-9a-f]{12}$/);
     expect(JSON.stringify(made)).not.toContain("alice");
+  });
+
+  const tried = (changes: Partial<Tried>): Tried => ({
+    target: "openai/gpt-4o",
+    attempts: 1,
+    status: 200,
+    failure: undefined,
+    reason: undefined,
+    durationMs: 12,
+    ...changes,
+  });
+  const claude = tried({ target: "anthropic/claude" });
+  const down = tried({ status: 503, failure: "degraded", attempts: 3, durationMs: 1_234 });
+  const downJson = { target: "openai/gpt-4o", class: "degraded", status: 503, reason: null, attempts: 3, ms: 1_234 };
+  const ROUTED: readonly (readonly [string, Partial<GatewayFacts>, object, readonly object[] | null])[] = [
+    ["without a route", {}, { provider: "openai", target: null }, null],
+    [
+      "whose first target answered",
+      { answeredBy: "openai", tried: [tried({})] },
+      { provider: "openai", model: "gpt-4o", target: "openai/gpt-4o" },
+      null,
+    ],
+    [
+      "that another provider's target answered",
+      { answeredBy: "anthropic", tried: [down, claude] },
+      { provider: "anthropic", model: "gpt-4o", target: "anthropic/claude" },
+      [downJson],
+    ],
+    [
+      "whose first target was passed over",
+      { answeredBy: "anthropic", tried: [tried({ attempts: 0, status: undefined, reason: "cooldown" }), claude] },
+      { provider: "anthropic", target: "anthropic/claude" },
+      null,
+    ],
+    [
+      "that nobody answered",
+      { failure: "degraded", tried: [down, tried({ target: "x", status: undefined, failure: "degraded", reason: "upstream_timeout" })] },
+      { provider: "openai", target: null, failure: "degraded" },
+      [downJson, { target: "x", class: "degraded", status: null, reason: "upstream_timeout", attempts: 1, ms: 12 }],
+    ],
+    [
+      "whose stream broke off for good",
+      { failure: "degraded", answeredBy: "openai", tried: [tried({ failure: "degraded", reason: "upstream_closed" })] },
+      { provider: "openai", target: null },
+      [{ target: "openai/gpt-4o", class: "degraded", status: 200, reason: "upstream_closed", attempts: 1, ms: 12 }],
+    ],
+    [
+      "whose stream broke off and was gone on with elsewhere",
+      { answeredBy: "anthropic", tried: [tried({ failure: "degraded", reason: "upstream_closed" }), claude] },
+      { provider: "anthropic", target: "anthropic/claude" },
+      [{ target: "openai/gpt-4o", class: "degraded", status: 200, reason: "upstream_closed", attempts: 1, ms: 12 }],
+    ],
+    [
+      "that could not be said to a target",
+      { answeredBy: "anthropic", tried: [tried({ attempts: 0, status: 400, failure: "client", reason: "untranslatable" }), claude] },
+      { provider: "anthropic", target: "anthropic/claude" },
+      [{ target: "openai/gpt-4o", class: "client", status: 400, reason: "untranslatable", attempts: 0, ms: 12 }],
+    ],
+  ];
+  test.each(ROUTED)("of a request %s tells who answered and what failed", (_, facts, expected, failed) => {
+    const made = madeOf({ ...GATEWAY, ...facts });
+    expect(made).toMatchObject(expected);
+    expect(typeof made.failed === "string" ? JSON.parse(made.failed) : made.failed).toEqual(failed);
   });
 
   test("is written in the next turn, together with those of the same turn", async () => {
@@ -230,6 +308,7 @@ test("a ledger of version 1 is renumbered, and nothing of it is lost", () => {
   old.run("UPDATE exchange SET id = -id");
   old.run("UPDATE exchange SET id = exchange");
   old.run("CREATE INDEX exchange_time ON exchange (time_ms)");
+  withoutRouteColumns(old);
   old.run("PRAGMA user_version = 1");
   old.close();
   const { ledger, warnings } = opened(path);
@@ -241,6 +320,64 @@ test("a ledger of version 1 is renumbered, and nothing of it is lost", () => {
   const report = readReport(path, "provider", NOW + 250);
   expect(isInputError(report) ? report : report.total.requests).toBe(2);
   expect(warnings).toEqual([]);
+});
+
+function withoutRouteColumns(database: Database): void {
+  for (const name of ["target", "failed"]) database.run(`ALTER TABLE exchange DROP COLUMN ${name}`);
+}
+
+describe("a ledger of version 2", () => {
+  const FAILED = [{ target: "openai", class: "degraded", status: 503, reason: null, attempts: 2, ms: 700 }];
+
+  function ofVersion2(): string {
+    const { path, ledger } = opened();
+    for (let exchange = 1; exchange <= 3; exchange++) ledger.add(row(exchange));
+    ledger.close();
+    const old = new Database(path);
+    withoutRouteColumns(old);
+    old.run("PRAGMA user_version = 2");
+    old.close();
+    return path;
+  }
+
+  test("gets the columns that came with routes, and nothing of it is lost", () => {
+    const path = ofVersion2();
+    const before = rowsIn(path);
+    const { ledger, warnings } = opened(path);
+    ledger.add(row(4, { target: "anthropic", failed: FAILED }));
+    ledger.close();
+    expect(warnings).toEqual([]);
+    const after = rowsIn(path).toSorted((a, b) => Number(a.exchange) - Number(b.exchange));
+    expect(after.slice(0, -1)).toEqual(before.map((each) => ({ ...each, target: null, failed: null })));
+    expect(after.at(-1)).toMatchObject({ exchange: 4, target: "anthropic", failed: JSON.stringify(FAILED) });
+    const database = new Database(path, { readonly: true });
+    expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: 3 });
+    database.close();
+  });
+
+  test("is summed up as it is by whoever only reads it", () => {
+    const path = ofVersion2();
+    const report = readReport(path, "model", 0);
+    expect(isInputError(report) ? report : [report.total.requests, report.withFailedTarget]).toEqual([3, 0]);
+    expect(readFailed(path, 0)).toEqual([]);
+  });
+
+  test("is written on by an older daemon that has it open meanwhile", () => {
+    const path = ofVersion2();
+    const older = new Database(path);
+    older.run("PRAGMA journal_mode = WAL");
+    const { names, values } = { names: COLUMN_NAMES.slice(0, -2), values: row(9).slice(0, -2) };
+    const insert = older.prepare(`INSERT INTO exchange (id, ${names.join(", ")}) VALUES (?, ${names.map(() => "?").join(", ")})`);
+    insert.run([firstIdOf(NOW), ...values]);
+    const { ledger, warnings } = opened(path);
+    insert.run([firstIdOf(NOW) - 1, ...values]);
+    ledger.add(row(4));
+    ledger.close();
+    insert.finalize();
+    older.close();
+    expect(warnings).toEqual([]);
+    expect(exchangesIn(path).toSorted()).toEqual([1, 2, 3, 4, 9, 9]);
+  });
 });
 
 describe("old rows", () => {
@@ -292,7 +429,7 @@ describe("what cannot be used is told once, and traffic goes on", () => {
     const path = freshPath();
     opened(path).ledger.close();
     const newer = new Database(path);
-    newer.run("PRAGMA user_version = 3");
+    newer.run("PRAGMA user_version = 4");
     newer.run("PRAGMA journal_mode = DELETE");
     newer.close();
     const before = readFileSync(path);
@@ -300,7 +437,7 @@ describe("what cannot be used is told once, and traffic goes on", () => {
     expect(readFileSync(path).equals(before)).toBe(true);
     expect(existsSync(`${path}-wal`)).toBe(false);
     expect(warnings).toEqual([
-      `the ledger ${path} was written by a newer faultproxy (version 3, this one knows 2) and is left as it is: update this program, or name another file in cost.ledger, or "" for none. Requests go on, and up to 20000 rows wait`,
+      `the ledger ${path} was written by a newer faultproxy (version 4, this one knows 3) and is left as it is: update this program, or name another file in cost.ledger, or "" for none. Requests go on, and up to 20000 rows wait`,
     ]);
     expect(health).toMatchObject({ isUp: false, pending: 2 });
     expect(health.detail).toContain("newer");
@@ -320,10 +457,10 @@ describe("what cannot be used is told once, and traffic goes on", () => {
     const newer = new Database(path);
     newer.run("PRAGMA journal_mode = WAL");
     newer.run("PRAGMA wal_autocheckpoint = 0");
-    newer.run("PRAGMA user_version = 3");
+    newer.run("PRAGMA user_version = 4");
     const { warnings, ledger } = await troubled(path);
     expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toContain("newer faultproxy (version 3");
+    expect(warnings[0]).toContain("newer faultproxy (version 4");
     ledger.close();
     newer.close();
     expect(exchangesIn(path)).toEqual([]);

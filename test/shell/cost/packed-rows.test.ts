@@ -63,4 +63,17 @@ describe("packed rows", () => {
     }
     expect(lists).toBe(3);
   });
+
+  test("nor do few long ones", () => {
+    const memory = memoryOf(500);
+    const packer = createPacker(memory);
+    let lists = 0;
+    for (let batch = 0; batch < 20; batch++) {
+      for (let index = 0; index < 100; index++) packer.add(row(index, { failed: [{ target: `${batch}-${index}`.padEnd(2_000, "x") }] }));
+      const packed = packer.take();
+      if (packed.isNewList) lists++;
+      packer.free(packed.rows);
+    }
+    expect(lists).toBe(4);
+  });
 });

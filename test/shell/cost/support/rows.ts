@@ -23,6 +23,8 @@ export type Told = {
   readonly costUsd: number | null;
   readonly key: string | null;
   readonly user: string | null;
+  readonly target: string | null;
+  readonly failed: readonly object[] | null;
 };
 
 export function row(exchange: number, changes: Partial<Told> = {}): LedgerRow {
@@ -44,10 +46,12 @@ export function row(exchange: number, changes: Partial<Told> = {}): LedgerRow {
     costUsd: 0.0025,
     key: "0123456789ab",
     user: null,
+    target: null,
+    failed: null,
     ...changes,
   };
   const { timeMs, provider, dialect, model, answeredModel, stream, status, done, error, failure, attempts, durationMs } = told;
-  const { firstTokenMs, usage, costUsd, key, user } = told;
+  const { firstTokenMs, usage, costUsd, key, user, target, failed } = told;
   const tokens = [usage?.inputTokens, usage?.cacheReadTokens, usage?.cacheWriteTokens, usage?.outputTokens, usage?.reasoningTokens];
   return [
     timeMs,
@@ -67,7 +71,7 @@ export function row(exchange: number, changes: Partial<Told> = {}): LedgerRow {
       firstTokenMs,
     ],
     ...tokens.map((count) => count ?? null),
-    ...[costUsd, key, user],
+    ...[costUsd, key, user, target, failed === null ? null : JSON.stringify(failed)],
   ];
 }
 
