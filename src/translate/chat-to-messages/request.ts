@@ -189,7 +189,7 @@ const USER_CHARACTERS_MAX = 256;
 
 /** Addresses and telephone numbers are refused: an id is to say nothing of a person (BerriAI/litellm#10106). */
 function isTakenUser(id: string): boolean {
-  return id.length <= USER_CHARACTERS_MAX && !/\S@\S+\.\S/.test(id) && !/^\+?[\d\s().-]{7,20}$/.test(id);
+  return id.length <= USER_CHARACTERS_MAX && !/\S@\S+\.\S/.test(id) && !/^\+[\d\s().-]{7,20}$/.test(id);
 }
 
 /** OpenAI's usual service is the target's without its dearer capacity; its choice is the target's choice. */

@@ -408,6 +408,7 @@ const PARAMETERS: readonly Row[] = [
   ["an empty user", { user: "" }, {}],
   ["users that the target refuses", { user: "me@example.com" }, {}, ["user"]],
   ["a telephone number", { safety_identifier: "+41 44 668 18 00" }, {}, ["safety_identifier"]],
+  ["a number is no telephone number", { user: "12345678" }, { metadata: { user_id: "12345678" } }],
   ["a user of great length", { user: "u".repeat(300) }, {}, ["user"]],
   ["the service's choice of tier", { service_tier: "auto" }, {}],
   ["the usual tier", { service_tier: "default" }, { service_tier: "standard_only" }],

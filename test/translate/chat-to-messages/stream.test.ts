@@ -256,6 +256,12 @@ describe("a custom tool", () => {
     expect(told(play(given, request))).toEqual([ROLE, begun(0, "t1"), input(0, "ls"), "tool_calls", "[DONE]"]);
   });
 
+  test("and what comes with the beginning of calls is not held without end", () => {
+    const large = { input: "x".repeat(9 * 1024 * 1024) };
+    const given = [START, begin(0, toolUse("t1", "c", large)), begin(1, toolUse("t2", "c", large)), STOP];
+    expect(told(play(given, request)).at(-1)).toMatchObject({ error: { code: "too_long" } });
+  });
+
   test("that writes without end is an error", () => {
     const many = Array.from({ length: 17 }, () => delta(0, json("x".repeat(1024 * 1024))));
     expect(told(play([START, begin(0, toolUse("t1", "c")), ...many, STOP], request)).at(-1)).toMatchObject({ error: { code: "too_long" } });
@@ -372,12 +378,27 @@ describe("a stream that goes wrong ends with an error, without a reason and with
       [ROLE, facts("The backend's answer has a tool call without a name.", "server_error", "nameless_tool_call")],
     ],
     [
+      "input for a call that never began",
+      [START, delta(0, json("{}")), finished("tool_use"), STOP],
+      [ROLE, facts("The backend sent input for a tool call that is not on its way.", "server_error", "lost_tool_input")],
+    ],
+    [
+      "input behind the end of its call",
+      [START, ...callEvents(0, "t", "f", "{"), delta(0, json("}")), finished("tool_use"), STOP],
+      [
+        ROLE,
+        call(0, "t", "f"),
+        piece(0, "{"),
+        facts("The backend sent input for a tool call that is not on its way.", "server_error", "lost_tool_input"),
+      ],
+    ],
+    [
       "calls without end",
       [START, ...Array.from({ length: 10_001 }, (_, index) => begin(index, toolUse("t", "f")))],
       [
         ROLE,
         ...Array.from({ length: 10_000 }, (_, index) => call(index, "t", "f")),
-        facts("The backend's answer has more than 10000 tool calls.", "server_error", "too_many_items"),
+        facts("The backend's answer has more than 10000 blocks.", "server_error", "too_many_items"),
       ],
     ],
   ];
