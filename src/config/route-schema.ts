@@ -125,7 +125,7 @@ const TARGET_COLUMNS: Columns = {
     name: "contextWindow",
     value: integer("TOKENS", 1, 1_000_000_000),
     summary: "tokens that fit into its context window",
-    defaultText: "as far as it is known of its model",
+    defaultText: "not known: nothing goes there that was too long for another target",
     example: "128000",
   },
   prefill: {
