@@ -352,6 +352,8 @@ tokens_per_minute = 1000000000
 `;
 const BREAKER = '[breaker]\nmode = "enforce"\n';
 
+const ROUTE = '[[route]]\nrescue = "continue"\ntargets = [{ provider = "openai" }, { provider = "tetrate" }]\n';
+
 /** With everything that a gateway does for each request, against the same proxy without it. */
 async function gateway(target: number): Promise<void> {
   const plain = "plain";
@@ -362,6 +364,7 @@ async function gateway(target: number): Promise<void> {
     await faultproxy(plain, target),
     await faultproxy("limits", target, { toml: LIMITS }),
     await faultproxy("limits, breaker, ledger", target, { toml: `${LIMITS}${BREAKER}${ledger()}` }),
+    await faultproxy("the same, with a route", target, { toml: `${LIMITS}${BREAKER}${ledger()}${ROUTE}` }),
     ...(redis === undefined
       ? []
       : [await faultproxy("the same, state in Redis", target, { toml: `${LIMITS}${BREAKER}${ledger()}${shared}` })]),

@@ -1,5 +1,6 @@
-import type { Identified, OpenResponse } from "../core/exchange.ts";
+import type { AtHand, Identified, OpenResponse } from "../core/exchange.ts";
 import { headerValue, withoutHeaders } from "../core/headers.ts";
+import { FRAME_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Route, RouteTarget } from "../core/route.ts";
 import { DIALECTS } from "../dialects/index.ts";
@@ -12,7 +13,7 @@ import type { Governed } from "./helpers/governed.ts";
 import { GuardedStream, type StreamFailure } from "./helpers/guarded-stream.ts";
 import { patientBody } from "./helpers/patient-body.ts";
 import { FRAMING_FIELDS, mediaTypeOf, streamFraming } from "./helpers/stream-framing.ts";
-import { failed, type Inspected, unusable, wholeLater } from "./helpers/whole-answer.ts";
+import { failed, type Inspected, unusable, whole, wholeLater } from "./helpers/whole-answer.ts";
 
 export type InspectingRouted = {
   /** As the target was asked. */
@@ -54,7 +55,11 @@ export async function inspectRouted(response: OpenResponse, doing: InspectingRou
   const type = mediaTypeOf(response);
   if (!/json/.test(type)) return unfit(type === "" ? "no content type" : type);
   if ((headerValue(headers, "content-encoding") ?? "identity") !== "identity") return unfit("a content coding that was not asked for");
-  const inspected = await wholeLater({ ...response, body: patient }, exchange, governed, ports);
+  const there = body instanceof Uint8Array ? body : body.atHand;
+  const isThere = there !== undefined && there.length <= FRAME_BYTES_MAX;
+  const inspected = isThere
+    ? whole(response, there, true, exchange, governed, ports)
+    : await wholeLater({ ...response, body: patient }, exchange, governed, ports);
   // Of an error nothing else is said; any other answer that is no stream is none for whoever reads a stream.
   if (inspected.failure !== undefined || !isStream || isTranslated)
     return inspected.failure === undefined ? asObject(inspected, unfit) : asHttp(inspected);
@@ -111,16 +116,28 @@ const OF_STREAM: ReadonlySet<string> = new Set([...FRAMING_FIELDS, "content-type
 /** An error that came with 200. */
 function asHttp(inspected: Inspected): Inspected {
   const { response } = inspected;
-  if (response.status !== 200 || !(response.body instanceof Uint8Array)) return inspected;
-  const status = statusOfStreamError(new TextDecoder().decode(response.body));
+  const text = response.status === 200 ? textOf(response) : undefined;
+  const status = text === undefined ? undefined : statusOfStreamError(text);
   return status === undefined ? inspected : { ...inspected, response: { ...response, status } };
+}
+
+function textOf({ body }: OpenResponse): string | undefined {
+  if (body instanceof Uint8Array) return new TextDecoder().decode(body);
+  return body?.atHand?.text();
 }
 
 /** Every API here answers with an object. */
 function asObject(inspected: Inspected, unfit: (what: string) => Inspected): Inspected {
   const { body } = inspected.response;
-  const isObject = body instanceof Uint8Array ? body[body.findIndex((byte) => !SPACES.has(byte))] === BRACE : true;
-  return isObject ? inspected : unfit("something else than a JSON object");
+  const there = body instanceof Uint8Array ? body : body?.atHand;
+  return there === undefined || firstOf(there) === BRACE ? inspected : unfit("something else than a JSON object");
+}
+
+function firstOf(there: Uint8Array | AtHand): number | undefined {
+  const byteAt = (place: number) => (there instanceof Uint8Array ? there[place] : there.byteAt(place));
+  let place = 0;
+  for (let byte = byteAt(0); byte !== undefined && SPACES.has(byte); byte = byteAt(place)) place++;
+  return byteAt(place);
 }
 
 const BRACE = 0x7b;

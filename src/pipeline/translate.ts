@@ -77,7 +77,7 @@ export async function targetSide(
   if (body === undefined) return mistaken(exchange, translation, TOO_DEEP, ports);
   const path = translation === undefined ? exchange.path : translatedPath(exchange.path, client, target);
   // What stands in the query of one dialect means nothing in another, but for OpenAI's two, which share their hosts.
-  const query = translation === undefined || client !== "messages" ? exchange.query : "";
+  const query = translation === undefined || (client !== "messages" && target !== "messages") ? exchange.query : "";
   const own = translation?.headers(exchange.headers) ?? exchange.headers;
   const seen: Identified = {
     ...exchange,

@@ -71,6 +71,8 @@ export async function askUntilAnswered(
   const inspectHere: RoutedAsking["inspect"] = (response, seen, addedUsage) => inspect(response, seen, addedUsage, held, ports);
   const toClient = side?.toClient ?? ((response: OpenResponse) => ({ response, error: undefined }));
   const first: Asking = { ...asking, side: { exchange: as, facts: factsThere, toClient }, plain: true };
+  // Rules aim at a route's target as that one is asked.
+  const there = { exchange: target, facts: side?.facts ?? facts, met: asking.met };
   const answered = await persist(
     {
       exchange,
@@ -84,7 +86,7 @@ export async function askUntilAnswered(
       budgetMs: () => budgetOf(way, ports),
       async ask(attemptNumber) {
         if (attemptNumber === 1 && first.first !== undefined) return first.first.asked;
-        const asking = attemptNumber === 1 ? first : { ...first, upstream: await decideAgain(first, ports) };
+        const asking = attemptNumber === 1 ? first : { ...first, upstream: await decideAgain(routed === undefined ? first : there, ports) };
         const asked = await askOnce(asking, attemptNumber, ports);
         if (typeof asked !== "string" && asked.skipped !== undefined) skipped.push(asked.skipped);
         return asked;

@@ -16,7 +16,7 @@ import { timestamp } from "../helpers/timestamp.ts";
 import { inspectRouted } from "../inspect-routed.ts";
 import type { Notes } from "../record.ts";
 import { type Leg, legOf } from "../route.ts";
-import { type FactsOnDemand, targetSide } from "../translate.ts";
+import { type FactsOnDemand, type TargetSide, targetSide } from "../translate.ts";
 import { askUntilAnswered, decideAgain, type GovernedWay } from "./ask.ts";
 
 /** An answer, or the beginning of one, in the client's dialect. */
@@ -159,10 +159,7 @@ export class Search {
       exchange,
       side,
       facts: wanted.facts,
-      upstream: [
-        ...(isFirst ? this.#doing.upstream : []),
-        ...(await decideAgain({ exchange: side.exchange, facts: side.facts, met }, ports)),
-      ],
+      upstream: [...(isFirst ? this.#doing.upstream : []), ...(await this.#faultsOf(side))],
       plain: true,
       way,
       first: undefined,
@@ -202,6 +199,13 @@ export class Search {
       return { kind: "found", response: answer.response, leg, isTranslated };
     }
     return this.#afterFailure(leg, times, asked, answer, isFirst);
+  }
+
+  /** Those that the target meets when it is asked for the first time. */
+  async #faultsOf({ exchange, facts }: TargetSide): Promise<readonly PlannedFault[]> {
+    const { mode, added } = this.#ports.rules.get();
+    if (mode === undefined && added.length === 0) return NO_FAULTS;
+    return decideAgain({ exchange, facts, met: this.#doing.met }, this.#ports);
   }
 
   #afterFailure(
@@ -273,6 +277,8 @@ export class Search {
 }
 
 type Times = { readonly attempts: number; readonly startedMs: number };
+
+const NO_FAULTS: readonly PlannedFault[] = [];
 
 const UNCLASSED: Failure = { class: "degraded", isSilent: false, retryAfterMs: undefined };
 
