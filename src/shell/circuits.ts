@@ -13,6 +13,21 @@ export type CircuitStatus = {
   readonly cooldownUntil: string | null;
 };
 
+/** Several circuits as one. */
+export type CircuitSight = Pick<BreakerView, "state" | "failures" | "cooldownUntilWallMs">;
+
+const ORDER: readonly CircuitState[] = ["closed", "half_open", "open"];
+
+/** Of several circuits the worst, with the failures of all. */
+export function worstOf(views: readonly BreakerView[]): CircuitSight {
+  const until = Math.max(0, ...views.map(({ cooldownUntilWallMs = 0 }) => cooldownUntilWallMs));
+  return {
+    state: ORDER[Math.max(0, ...views.map(({ state }) => ORDER.indexOf(state)))] ?? "closed",
+    failures: views.reduce((sum, { failures }) => sum + failures, 0),
+    cooldownUntilWallMs: until === 0 ? undefined : until,
+  };
+}
+
 export function circuitStatus({ key, state, failures, cooldownUntilWallMs }: BreakerView): CircuitStatus {
   return {
     circuit: key.model === undefined ? key.provider : `${key.provider}/${key.model}`,

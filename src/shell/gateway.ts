@@ -8,7 +8,6 @@ import type { CredentialSource } from "../core/credential.ts";
 import type { FaultproxyEvent } from "../core/event.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { KEY_HASH, KEY_HASH_DIGITS } from "../core/key-hash.ts";
-import type { ProviderName } from "../core/provider.ts";
 import type { StateStore, StoreEvent } from "../core/state-store.ts";
 import { visibleAscii } from "../core/visible-name.ts";
 import { DEGRADED_SIGNAL } from "../policy/degraded-answer.ts";
@@ -20,9 +19,11 @@ import { createCredentials, type SourceChange, type SourceState } from "./creden
 import { healthOf } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { createRecords, type Records } from "./records.ts";
+import type { RouteState } from "./route-states.ts";
 import { routesOf } from "./routes.ts";
 import { createStateStore } from "./state/state-store.ts";
 import type { Targets } from "./targets.ts";
+import { createWatchedRoutes } from "./watched-routes.ts";
 
 /** Which features the settings turn on: `gateway` all, a table of the file its own. */
 export type Features = {
@@ -55,6 +56,7 @@ export type GatewayRuntime = {
   readonly cooldowns: Cooldowns;
   /** Of all sources that routes name. */
   readonly credentialStates: () => readonly SourceState[];
+  readonly routeStates: () => Promise<readonly RouteState[]>;
   readonly gatewayOf: (settings: Settings, targets: Targets) => Gateway | undefined;
   readonly note: (event: FaultproxyEvent) => void;
   /** Resolves when the ledger has everything. */
@@ -108,7 +110,7 @@ export function createGatewayRuntime(options: RuntimeOptions): GatewayRuntime {
     warn,
     tell: options.tellCredential,
   });
-  const reached = new Map<ProviderName, boolean>();
+  const watched = createWatchedRoutes(cooldowns, credentials);
   let prices: Prices = { costUsd: () => undefined };
   let pricesOf: Settings["prices"] | undefined;
   const loadPrices = async (wanted: Settings["prices"]) => {
@@ -122,6 +124,7 @@ export function createGatewayRuntime(options: RuntimeOptions): GatewayRuntime {
     current = now;
     const features = featuresOf(now);
     hasCost = features.hasCost;
+    watched.set([], [], "off");
     if (!features.isOn) return undefined;
     if (features.hasCost) {
       // Of a ledger that is open the place stays until the next start.
@@ -131,6 +134,8 @@ export function createGatewayRuntime(options: RuntimeOptions): GatewayRuntime {
     const limits = limitSettings(now);
     const ledger = () => (features.hasCost ? records?.health() : undefined);
     const { breaker: mode } = features;
+    const routes = routesOf(now, targets);
+    watched.set(now.routes, routes, mode);
     const { maxTransientRetries, maxRateLimitRetries, transientDelayMs, rateLimitDelayMs, retryAfterMaxMs, retryBodyBytesMax } = now;
     return {
       store,
@@ -159,10 +164,14 @@ export function createGatewayRuntime(options: RuntimeOptions): GatewayRuntime {
       hashOf: keyHash,
       costOf: ({ provider, model, answeredModel, usage }) =>
         prices.costUsd({ provider, model, answeredModel, usage, base: baseOf(targets, provider), wallMs: clock.wallMs() }),
-      routes: routesOf(now, targets),
+      routes,
       credentials,
       cooldowns,
-      health: async () => healthOf(targets, await store.breakers(), mode, store.health(), ledger(), reached),
+      health: async () => {
+        const circuits = await store.breakers();
+        const { reached, sights } = watched;
+        return healthOf({ targets, circuits, breaker: mode, store: store.health(), ledger: ledger(), reached, routes: sights(circuits) });
+      },
       metrics: async () =>
         // Without the one that asks.
         metrics.text({ running: running() - 1, circuits: await store.breakers(), store: store.health(), ledger: ledger() }),
@@ -176,11 +185,12 @@ export function createGatewayRuntime(options: RuntimeOptions): GatewayRuntime {
     store,
     cooldowns,
     credentialStates: () => credentials.states(sourcesOf(current)),
+    routeStates: async () => watched.sights(await store.breakers()).states,
     gatewayOf,
     note(event) {
       metrics.note(event);
       if (event.type !== "exchange" || event.gateway === undefined) return;
-      if (event.gateway.reached !== null) reached.set(event.provider, event.gateway.reached);
+      watched.note(event);
       if (hasCost) records?.add(event);
     },
     async close() {

@@ -1,5 +1,7 @@
 import { PROVIDER_NAMES, type ProviderName } from "../core/provider.ts";
 import type { BreakerView, CircuitState, StoreHealth } from "../core/state-store.ts";
+import { worstOf } from "./circuits.ts";
+import type { RouteSights, RouteState, RouteTargetState } from "./route-states.ts";
 import type { Targets } from "./targets.ts";
 
 export type LedgerHealth = { readonly isUp: boolean; readonly detail: string | undefined; readonly pending: number };
@@ -14,20 +16,29 @@ type CircuitHealth = {
 export type HealthReport = {
   readonly status: "ok" | "degraded";
   readonly providers: Readonly<Record<string, object>>;
+  /** Not there where there are none. */
+  readonly routes?: readonly object[];
   readonly store: object;
   readonly ledger: object | null;
 };
 
-/** What `GET /health` says: 200 while every provider that was asked lately can be, 503 while an open circuit keeps requests from a target. */
-export function healthOf(
-  targets: Targets,
-  circuits: readonly BreakerView[],
-  breaker: "off" | "log" | "enforce",
-  store: StoreHealth,
-  ledger: LedgerHealth | undefined,
+export type HealthFacts = {
+  readonly targets: Targets;
+  readonly circuits: readonly BreakerView[];
+  readonly breaker: "off" | "log" | "enforce";
+  readonly store: StoreHealth;
+  readonly ledger: LedgerHealth | undefined;
   /** By provider: did its target give a response when it was last asked? */
-  reached: ReadonlyMap<ProviderName, boolean>,
-): { readonly isHealthy: boolean; readonly report: HealthReport } {
+  readonly reached: ReadonlyMap<ProviderName, boolean>;
+  readonly routes: RouteSights;
+};
+
+/**
+ * What `GET /health` says: 503 while an open circuit keeps requests from a target, or a route has none that can be asked, else 200. An open circuit of
+ * a route's target is no more than that: others take its place.
+ */
+export function healthOf(facts: HealthFacts): { readonly isHealthy: boolean; readonly report: HealthReport } {
+  const { targets, circuits, breaker, store, ledger, reached, routes } = facts;
   const providers = Object.fromEntries(
     PROVIDER_NAMES.map((name) => {
       const own = circuits.filter(({ key }) => key.provider === name);
@@ -44,29 +55,42 @@ export function healthOf(
     }),
   );
   // A circuit that is only watched keeps nobody from anything.
-  const isHealthy = breaker !== "enforce" || !circuits.some(({ state }) => state === "open");
+  const isKept = breaker === "enforce" && circuits.some((view) => view.state === "open" && !routes.circuits.has(view));
+  const isHealthy = !isKept && routes.states.every(({ isServed }) => isServed);
   return {
     isHealthy,
     report: {
       status: isHealthy ? "ok" : "degraded",
       providers,
+      ...(routes.states.length === 0 ? {} : { routes: routes.states.map(routeHealth) }),
       store: { kind: store.kind, up: store.isUp, instances: store.instances, detail: store.detail ?? null },
       ledger: ledger === undefined ? null : { up: ledger.isUp, pending: ledger.pending, detail: ledger.detail ?? null },
     },
   };
 }
 
-const ORDER: readonly CircuitState[] = ["closed", "half_open", "open"];
-
-/** Of several circuits the worst, with the failures of all. */
 function circuitHealth(views: readonly BreakerView[]): CircuitHealth {
-  const state = ORDER[Math.max(0, ...views.map((view) => ORDER.indexOf(view.state)))] ?? "closed";
-  const until = Math.max(0, ...views.map(({ cooldownUntilWallMs = 0 }) => cooldownUntilWallMs));
+  const { state, failures, cooldownUntilWallMs } = worstOf(views);
+  return { circuit_state: state, circuit_failures: failures, circuit_cooldown_until: rfc3339(cooldownUntilWallMs) };
+}
+
+function routeHealth({ match, targets }: RouteState): object {
+  return { match, targets: targets.map(targetHealth) };
+}
+
+/** Anybody may ask: of a credential neither its place nor anything of itself is told. */
+function targetHealth({ name, circuit, cooldown, credential, passedOver }: RouteTargetState): object {
   return {
-    circuit_state: state,
-    circuit_failures: views.reduce((sum, { failures }) => sum + failures, 0),
-    circuit_cooldown_until: until === 0 ? null : new Date(until).toISOString(),
+    name,
+    ...(circuit === undefined ? {} : { circuit_state: circuit.state }),
+    cooldown: cooldown === undefined ? null : { reason: cooldown.reason, until: rfc3339(cooldown.untilWallMs) },
+    credential: credential === undefined ? null : { source: credential.kind, state: credential.state },
+    passed_over: passedOver ?? null,
   };
+}
+
+function rfc3339(wallMs: number | undefined): string | null {
+  return wallMs === undefined ? null : new Date(wallMs).toISOString();
 }
 
 /** Where it is; a base may hold credentials, a host does not. */

@@ -2,10 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { PROVIDER_NAMES, type ProviderName } from "../../src/core/provider.ts";
 import type { BreakerView, CircuitState, StoreHealth } from "../../src/core/state-store.ts";
 import { healthOf, type LedgerHealth } from "../../src/shell/health.ts";
+import type { RouteSights, RouteTargetState } from "../../src/shell/route-states.ts";
 import type { Targets } from "../../src/shell/targets.ts";
 
 const SIMULATED = Object.fromEntries(PROVIDER_NAMES.map((name) => [name, { kind: "simulated" }])) as Targets;
 const MEMORY: StoreHealth = { kind: "memory", isUp: true, instances: 1, detail: undefined };
+const NO_ROUTES: RouteSights = { states: [], circuits: new Set() };
 const UNTIL_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 function view(state: CircuitState, changes: Partial<BreakerView> = {}): BreakerView {
@@ -20,10 +22,12 @@ function told(
     breaker?: "off" | "log" | "enforce";
     ledger?: LedgerHealth;
     reached?: ReadonlyMap<ProviderName, boolean>;
+    routes?: RouteSights;
+    store?: StoreHealth;
   } = {},
 ) {
-  const { targets = SIMULATED, breaker = "enforce", ledger, reached = new Map() } = changes;
-  return healthOf(targets, circuits, breaker, MEMORY, ledger, reached);
+  const all = { targets: SIMULATED, breaker: "enforce", ledger: undefined, reached: new Map(), routes: NO_ROUTES, store: MEMORY } as const;
+  return healthOf({ ...all, circuits, ...changes });
 }
 
 describe("health", () => {
@@ -102,10 +106,78 @@ describe("health", () => {
   test("tells store and ledger; neither makes it unhealthy", () => {
     const away: StoreHealth = { kind: "redis", isUp: false, instances: 2, detail: "no answer" };
     const ledger = { isUp: false, detail: "no room", pending: 4 };
-    const { isHealthy, report } = healthOf(SIMULATED, [], "enforce", away, ledger, new Map());
+    const { isHealthy, report } = told([], { store: away, ledger });
     expect(isHealthy).toBe(true);
     expect(report.store).toEqual({ kind: "redis", up: false, instances: 2, detail: "no answer" });
     expect(report.ledger).toEqual({ up: false, pending: 4, detail: "no room" });
     expect(told([]).report.ledger).toBeNull();
+  });
+
+  describe("of routes", () => {
+    const target = (changes: Partial<RouteTargetState> = {}): RouteTargetState => ({
+      name: "openai/gpt-4o",
+      circuit: { state: "closed", failures: 0, cooldownUntilWallMs: undefined },
+      cooldown: undefined,
+      credential: undefined,
+      passedOver: undefined,
+      ...changes,
+    });
+    const EXPIRED = {
+      kind: "file",
+      source: "file /home/me/secret-place/key",
+      state: "expired",
+      expires: "2026-01-02T03:00:00Z",
+      detail: "the file /home/me/secret-place/key holds a token that expired",
+    } as const;
+    const sights = (isServed: boolean, ...targets: readonly RouteTargetState[]): RouteSights => ({
+      states: [{ match: { model: "gpt-*" }, targets, isServed }],
+      circuits: new Set(),
+    });
+
+    test("is nothing where there are none", () => {
+      expect(told([]).report).not.toHaveProperty("routes");
+    });
+
+    test("is each target with its circuit, its cooldown and the kind and state of its credential, and neither place nor detail", () => {
+      const cooling = target({ cooldown: { reason: "quota", untilWallMs: UNTIL_MS }, passedOver: "cooldown" });
+      const expired = target({ name: "anthropic", credential: EXPIRED, passedOver: "credential_expired" });
+      const { isHealthy, report } = told([], { routes: sights(true, cooling, expired, target({ name: "openai" })) });
+      expect(isHealthy).toBe(true);
+      expect(report.routes).toEqual([
+        {
+          match: { model: "gpt-*" },
+          targets: [
+            {
+              name: "openai/gpt-4o",
+              circuit_state: "closed",
+              cooldown: { reason: "quota", until: "2026-01-02T03:04:05.000Z" },
+              credential: null,
+              passed_over: "cooldown",
+            },
+            {
+              name: "anthropic",
+              circuit_state: "closed",
+              cooldown: null,
+              credential: { source: "file", state: "expired" },
+              passed_over: "credential_expired",
+            },
+            { name: "openai", circuit_state: "closed", cooldown: null, credential: null, passed_over: null },
+          ],
+        },
+      ]);
+      expect(JSON.stringify(report)).not.toContain("secret-place");
+    });
+
+    test("makes it unhealthy where a route has no target left", () => {
+      const { isHealthy, report } = told([], { routes: sights(false, target({ passedOver: "cooldown" })) });
+      expect([isHealthy, report.status]).toEqual([false, "degraded"]);
+    });
+
+    test("an open circuit of a route's target is no more than that", () => {
+      const [ofRoute, other] = [view("open"), view("open", { key: key("other") })];
+      const routes = { ...sights(true, target()), circuits: new Set([ofRoute]) };
+      expect(told([ofRoute], { routes }).isHealthy).toBe(true);
+      expect(told([ofRoute, other], { routes }).isHealthy).toBe(false);
+    });
   });
 });

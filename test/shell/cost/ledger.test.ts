@@ -368,9 +368,9 @@ describe("a ledger of version 2", () => {
     older.run("PRAGMA journal_mode = WAL");
     const { names, values } = { names: COLUMN_NAMES.slice(0, -2), values: row(9).slice(0, -2) };
     const insert = older.prepare(`INSERT INTO exchange (id, ${names.join(", ")}) VALUES (?, ${names.map(() => "?").join(", ")})`);
-    insert.run([firstIdOf(NOW), ...values]);
+    insert.run(firstIdOf(NOW), ...values);
     const { ledger, warnings } = opened(path);
-    insert.run([firstIdOf(NOW) - 1, ...values]);
+    insert.run(firstIdOf(NOW) - 1, ...values);
     ledger.add(row(4));
     ledger.close();
     insert.finalize();
