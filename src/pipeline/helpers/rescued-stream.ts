@@ -99,11 +99,8 @@ export class RescuedStream implements Chunks {
     const pieces: Uint8Array[] = [];
     for (const frame of chunk === undefined ? this.#splitter.end() : this.#splitter.push(chunk)) {
       const { event, data, bytes } = frame;
-      if (data === undefined || fit === undefined) {
-        // A bracket that opens the first answer's list is not opened again.
-        if (fit === undefined || framing.name === "sse" || chunk === undefined) pieces.push(bytes);
-        if (data === undefined) continue;
-      }
+      if (data === undefined || fit === undefined) pieces.push(bytes);
+      if (data === undefined) continue;
       const payloads = fit === undefined ? [{ event, data }] : fit({ event, data });
       for (const payload of payloads) {
         if (fit !== undefined) pieces.push(framing.render(payload.event, payload.data, this.#written));
