@@ -4,7 +4,8 @@ import type { CircuitStatus } from "../shell/circuits.ts";
 import { columns } from "./columns.ts";
 import { visible } from "./print.ts";
 
-type Ask = <Body>(method: string, path: string, body?: unknown) => Promise<Body | InputError | number>;
+/** Asks the daemon: the body of its answer, the mistake that it found, or an exit code. */
+export type Ask = <Body>(method: string, path: string, body?: unknown) => Promise<Body | InputError | number>;
 
 /** `ctl breaker ls`, `reset [NAME]`, `open NAME`: what to print, the mistake, or an exit code. */
 export async function breakerCommand(words: readonly string[], json: boolean, ask: Ask): Promise<string | InputError | number> {

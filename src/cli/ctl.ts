@@ -7,11 +7,13 @@ import { codeOf } from "../shell/socket-path.ts";
 import type { RuleStatus, Status } from "../shell/status.ts";
 import { rulesTable, statusBox } from "./boxes.ts";
 import type { Call, CliCommand } from "./command.ts";
-import { breakerCommand } from "./ctl-breaker.ts";
+import { type Ask, breakerCommand } from "./ctl-breaker.ts";
+import { cooldownCommand } from "./ctl-cooldown.ts";
 import { EXIT } from "./exit-code.ts";
 import { message } from "./message.ts";
 import { printError, printOut, visible, whenOutputIsGone } from "./print.ts";
 import { type Reloaded, reloadedText } from "./reloaded.ts";
+import { routesText } from "./routes-text.ts";
 
 export const CTL: CliCommand = {
   name: "ctl",
@@ -28,11 +30,13 @@ export const CTL: CliCommand = {
         ["add FAULT …", "add a rule beside the mode"],
         ["ls [--json]", "list the mode and the rules"],
         ["rm ID, clear", "remove one rule, or all and the mode"],
-        ["status [--json]", "mode, counts, addresses, providers"],
+        ["status [--json]", "mode, counts, addresses, providers, routes"],
         ["events [--no-follow]", "every decision and every exchange, one JSON object a line"],
         ["breaker ls [--json]", "list the circuits of the gateway"],
         ["breaker reset [NAME]", "close a circuit, such as openai/gpt-5, or all"],
         ["breaker open NAME", "open one for a cooldown"],
+        ["cooldown ls [--json]", "list the targets of routes that are left alone for now"],
+        ["cooldown reset [TARGET]", "let one be asked again, such as openai/gpt-5, or all"],
         ["reload", "read the configuration file again; a broken one changes nothing"],
         ["quit, q", "end the daemon; running requests get up to 10 s"],
       ],
@@ -105,8 +109,10 @@ async function command({ socket, status }: Extract<Found, { kind: "one" }>, { wo
       if (isInputError(reloaded)) return failed(`not reloaded: ${reloaded.message}`);
       return typeof reloaded === "number" ? reloaded : print(json ? toJson(reloaded) : `${visible(reloadedText(reloaded))}\n`);
     }
-    case "breaker": {
-      const done = await breakerCommand(more, json, (method, path, body) => ask(socket, method, path, body));
+    case "breaker":
+    case "cooldown": {
+      const asking: Ask = (method, path, body) => ask(socket, method, path, body);
+      const done = await (first.toLowerCase() === "breaker" ? breakerCommand : cooldownCommand)(more, json, asking);
       return typeof done === "number" ? done : isInputError(done) ? refuse(done) : print(done);
     }
     case "ls": {
@@ -158,7 +164,15 @@ function withOwnWords([first = "", ...rest]: readonly string[], mistake: InputEr
   }
   if (!mistake.message.startsWith("unknown fault")) return mistake;
   const guess = /; did you mean (\w+)\?/.exec(mistake.message);
-  const meant = nearest(first, ["status", "events", "quit", "reload", "breaker", ...(guess?.[1] === undefined ? [] : [guess[1]])]);
+  const meant = nearest(first, [
+    "status",
+    "events",
+    "quit",
+    "reload",
+    "breaker",
+    "cooldown",
+    ...(guess?.[1] === undefined ? [] : [guess[1]]),
+  ]);
   if (meant === undefined || meant === guess?.[1]) return mistake;
   const without = guess === null ? mistake.message : mistake.message.replace(guess[0], "");
   return inputError(without.replace(/^(unknown fault "[^"]*")/, `$1; did you mean ${meant}?`));
@@ -196,7 +210,9 @@ function statusText(status: Status): string {
     ["Running", String(running)],
     ["Injected", String(injections)],
   ];
-  return `${statusBox(status)}${rows.map(([name = "", value = ""]) => `${name.padEnd(8)}  ${value}\n`).join("")}Providers:\n${providers.join("")}`;
+  // A daemon of an older version tells none.
+  const routes = routesText(status.routes ?? [], Date.now());
+  return `${statusBox(status)}${rows.map(([name = "", value = ""]) => `${name.padEnd(8)}  ${value}\n`).join("")}Providers:\n${providers.join("")}${routes}`;
 }
 
 function toJson(value: unknown): string {

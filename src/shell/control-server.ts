@@ -7,8 +7,11 @@ import type { BreakerKey, StateStore } from "../core/state-store.ts";
 import { joinWords } from "../rules/words.ts";
 import { circuitKey, circuitStatus } from "./circuits.ts";
 import { probe } from "./control-client.ts";
+import { cooldownRoutes } from "./control-cooldowns.ts";
+import { answer, type ControlRoutes, failure } from "./control-routes.ts";
 import type { Daemon } from "./daemon.ts";
 import { eventStream } from "./event-stream.ts";
+import { routeStatuses } from "./route-status.ts";
 import { checkSocketFile, codeOf, type Environment, socketName, socketPathFor } from "./socket-path.ts";
 import { rulesStatus, type Status } from "./status.ts";
 
@@ -90,27 +93,17 @@ async function makeRoom(path: string): Promise<InputError | undefined> {
   return inputError(`${who} on the control socket ${path} already; ${stopIt}choose another path with --socket`);
 }
 
-type Handler = (request: Request, url: URL) => Response | Promise<Response>;
-type Routes = readonly { readonly path: RegExp; readonly methods: Readonly<Record<string, Handler>> }[];
-
-async function answer(request: Request, routes: Routes): Promise<Response> {
-  const url = new URL(request.url, "http://localhost");
-  const route = routes.find(({ path }) => path.test(url.pathname));
-  if (route === undefined) return failure(404, `there is no ${url.pathname} here`);
-  const handler = route.methods[request.method];
-  if (handler !== undefined) return handler(request, url);
-  const allow = Object.keys(route.methods).join(", ");
-  return failure(405, `${url.pathname} takes ${allow}`, { allow });
-}
-
-function controlRoutes(daemon: Daemon, path: string, { quit, ...actions }: ControlActions, over: AbortSignal): Routes {
-  const status = () => Response.json(actions.status(path));
-  const reload = (done: (reloaded: object) => Response): Response => {
+function controlRoutes(daemon: Daemon, path: string, { quit, ...actions }: ControlActions, over: AbortSignal): ControlRoutes {
+  const status = async () => {
+    const circuits = (await daemon.circuits()?.breakers()) ?? [];
+    return Response.json({ ...actions.status(path), routes: routeStatuses(daemon.routes(circuits)) } satisfies Status);
+  };
+  const reload = (done: (reloaded: object) => Response | Promise<Response>): Response | Promise<Response> => {
     const reloaded = actions.reload();
     return isInputError(reloaded) ? failure(400, reloaded.message) : done(reloaded);
   };
   const rules = () => Response.json({ rules: rulesStatus(daemon.rules()) });
-  const perform = (text: string, done: () => Response): Response => {
+  const perform = (text: string, done: () => Response | Promise<Response>): Response | Promise<Response> => {
     const result = daemon.command(text);
     if (isInputError(result)) return failure(400, result.message);
     if (result.command.kind === "reload") return reload(done);
@@ -183,6 +176,7 @@ function controlRoutes(daemon: Daemon, path: string, { quit, ...actions }: Contr
           }),
       },
     },
+    ...cooldownRoutes(daemon),
     { path: /^\/v1\/reload$/, methods: { POST: () => reload((reloaded) => Response.json(reloaded)) } },
     {
       path: /^\/v1\/shutdown$/,
@@ -233,8 +227,4 @@ async function textOf(request: Request, key: "command" | "rule"): Promise<string
   } catch {
     return expected;
   }
-}
-
-function failure(status: number, message: string, headers: Record<string, string> = {}): Response {
-  return Response.json({ error: { message } }, { status, headers });
 }

@@ -1,11 +1,12 @@
 import { SETTING_ROWS } from "../config/schema.ts";
 import type { Settings } from "../config/settings.ts";
+import type { Cooldowns } from "../core/cooldown.ts";
 import { type InputError, isInputError } from "../core/errors.ts";
 import type { FaultproxyEvent } from "../core/event.ts";
 import { DRAIN_MS_MAX } from "../core/limits.ts";
 import type { ProviderName } from "../core/provider.ts";
 import type { Rules } from "../core/rule.ts";
-import type { StateStore, StoreEvent } from "../core/state-store.ts";
+import type { BreakerView, StateStore, StoreEvent } from "../core/state-store.ts";
 import type { Engine } from "../engines/engine.ts";
 import { SERVE_ENGINE } from "../engines/serve/index.ts";
 import { createWireEngine } from "../engines/wire/index.ts";
@@ -20,6 +21,7 @@ import { handedSockets } from "./handed-sockets.ts";
 import { openListeners } from "./listeners.ts";
 import type { Scheme } from "./origin.ts";
 import { REAL_CLOCK } from "./real-clock.ts";
+import type { RouteState } from "./route-states.ts";
 import { createRunningRules, type RunningRules } from "./running-rules.ts";
 import { type Targets, targetsOf } from "./targets.ts";
 import { serverCertificate } from "./tls-identity.ts";
@@ -47,6 +49,10 @@ export type Daemon = {
   readonly events: EventLog;
   /** Where the circuits are; undefined where the breaker is off. */
   readonly circuits: () => StateStore | undefined;
+  /** Undefined where there are no routes. */
+  readonly cooldowns: () => Cooldowns | undefined;
+  /** With the circuits that are given. */
+  readonly routes: (circuits: readonly BreakerView[]) => readonly RouteState[];
   /** No new requests; running ones get up to DRAIN_MS_MAX, or are broken off, also later. Resolves when it is over. */
   readonly stop: (breakOff: boolean) => Promise<void>;
 };
@@ -192,6 +198,8 @@ export async function startDaemon(
     counts: counts.now,
     events,
     circuits: () => (current.gateway || featuresOf(current).breaker !== "off" ? runtime?.store : undefined),
+    cooldowns: () => (current.routes.length > 0 ? runtime?.cooldowns : undefined),
+    routes: (circuits) => runtime?.routeStates(circuits) ?? [],
     async stop(breakOff) {
       drained ??= drain();
       if (breakOff) await listening.stop(true);

@@ -8,14 +8,14 @@ import type { CredentialSource } from "../core/credential.ts";
 import type { FaultproxyEvent } from "../core/event.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { KEY_HASH, KEY_HASH_DIGITS } from "../core/key-hash.ts";
-import type { StateStore, StoreEvent } from "../core/state-store.ts";
+import type { BreakerView, StateStore, StoreEvent } from "../core/state-store.ts";
 import { visibleAscii } from "../core/visible-name.ts";
 import { DEGRADED_SIGNAL } from "../policy/degraded-answer.ts";
 import { estimateInputTokens } from "../policy/estimate.ts";
 import { type LimitOverride, type LimitSettings, limitsOf } from "../policy/limits-of.ts";
 import { type CooldownChange, createCooldowns } from "./cooldowns.ts";
 import { createPrices, type Prices } from "./cost/prices.ts";
-import { createCredentials, type SourceChange, type SourceState } from "./credentials/credentials.ts";
+import { createCredentials, type SourceChange } from "./credentials/credentials.ts";
 import { healthOf } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { createRecords, type Records } from "./records.ts";
@@ -54,9 +54,7 @@ export type GatewayRuntime = {
   readonly ready: () => Promise<void>;
   readonly store: StateStore;
   readonly cooldowns: Cooldowns;
-  /** Of all sources that routes name. */
-  readonly credentialStates: () => readonly SourceState[];
-  readonly routeStates: () => Promise<readonly RouteState[]>;
+  readonly routeStates: (circuits: readonly BreakerView[]) => readonly RouteState[];
   readonly gatewayOf: (settings: Settings, targets: Targets) => Gateway | undefined;
   readonly note: (event: FaultproxyEvent) => void;
   /** Resolves when the ledger has everything. */
@@ -184,8 +182,7 @@ export function createGatewayRuntime(options: RuntimeOptions): GatewayRuntime {
     },
     store,
     cooldowns,
-    credentialStates: () => credentials.states(sourcesOf(current)),
-    routeStates: async () => watched.sights(await store.breakers()).states,
+    routeStates: (circuits) => watched.sights(circuits).states,
     gatewayOf,
     note(event) {
       metrics.note(event);

@@ -7,6 +7,7 @@ import type { Rule, Rules } from "../core/rule.ts";
 import type { Daemon } from "./daemon.ts";
 import { modeText, modeTitle, ruleText } from "./mode-title.ts";
 import { originOf, type Scheme } from "./origin.ts";
+import { type RouteStatus, routeStatuses } from "./route-status.ts";
 import type { Targets } from "./targets.ts";
 
 /** A rule as the control socket tells it. */
@@ -51,6 +52,8 @@ export type Status = {
   readonly injections: number;
   readonly running: number;
   readonly uptimeSeconds: number;
+  /** In the order in which they are looked at. */
+  readonly routes: readonly RouteStatus[];
   readonly providers: Readonly<Record<ProviderName, PlainTarget & { readonly port: number | null; readonly dialect: DialectName | null }>>;
 };
 
@@ -60,6 +63,7 @@ type PlainTarget =
   | { readonly kind: "simulated" }
   | { readonly kind: "missing"; readonly variable: string };
 
+/** Without circuits, which a store may have to be asked for: those of the routes' targets are told as closed. */
 export function statusOf(daemon: Daemon, settings: Pick<Settings, "engine">, file: string | undefined, socket: string | undefined): Status {
   const { scheme, host, port, seed } = daemon;
   const rules = daemon.rules();
@@ -81,6 +85,7 @@ export function statusOf(daemon: Daemon, settings: Pick<Settings, "engine">, fil
     rules: rules.added.map(ruleStatus),
     ...daemon.counts(),
     uptimeSeconds: Math.round((Date.now() - daemon.startedWallMs) / 100) / 10,
+    routes: routeStatuses(daemon.routes([])),
     providers: Object.fromEntries(
       PROVIDER_NAMES.map((name) => [
         name,
