@@ -99,8 +99,10 @@ export class RescuedStream implements Chunks {
     const pieces: Uint8Array[] = [];
     for (const frame of chunk === undefined ? this.#splitter.end() : this.#splitter.push(chunk)) {
       const { event, data, bytes } = frame;
-      if (data === undefined || fit === undefined) pieces.push(bytes);
-      if (data === undefined) continue;
+      if (data === undefined) {
+        pieces.push(bytes);
+        continue;
+      }
       const payloads = fit === undefined ? [{ event, data }] : fit({ event, data });
       for (const payload of payloads) {
         if (fit !== undefined) pieces.push(framing.render(payload.event, payload.data, this.#written));
@@ -108,8 +110,8 @@ export class RescuedStream implements Chunks {
         this.#partial.note(payload);
       }
     }
-    if (fit === undefined && chunk !== undefined) return chunk;
-    return Buffer.concat(pieces);
+    // What is left at the end has gone out with its chunk.
+    return fit === undefined ? (chunk ?? NOTHING) : Buffer.concat(pieces);
   }
 
   #errorOf({ message, payload, failure }: StreamFailure): Uint8Array {
