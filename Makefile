@@ -29,6 +29,9 @@ dist: $(INSTALLED) ## build the release files for every platform, with checksums
 matrix: $(BINARY) ## measure what the gateway makes of failures, and write docs/gateway-matrix.md
 	$(BUN) test/e2e/support/gateway-matrix-page.ts
 
+failover: $(BINARY) ## measure what a route makes of failures, and write docs/failover-matrix.md
+	$(BUN) test/e2e/support/route-failures-page.ts
+
 bench: $(BINARY) ## measure speed and memory
 	$(BUN) bench/bench.ts $(ARGS)
 
@@ -80,4 +83,4 @@ $(INSTALLED): package.json package-lock.json
 	else echo "make: install Node.js (with npm) or Bun first" >&2; exit 1; fi
 	@touch $@
 
-.PHONY: help demo test run build dist matrix bench lint check man completions source rpm deb npm formula fmt clean
+.PHONY: help demo test run build dist matrix failover bench lint check man completions source rpm deb npm formula fmt clean
