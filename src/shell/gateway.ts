@@ -170,9 +170,12 @@ export function createGatewayRuntime(options: RuntimeOptions): GatewayRuntime {
         const { reached, sights } = watched;
         return healthOf({ targets, circuits, breaker: mode, store: store.health(), ledger: ledger(), reached, routes: sights(circuits) });
       },
-      metrics: async () =>
+      metrics: async () => {
+        const circuits = await store.breakers();
+        const routed = { routes: watched.sights(circuits).states, cooldowns: cooldowns.all() };
         // Without the one that asks.
-        metrics.text({ running: running() - 1, circuits: await store.breakers(), store: store.health(), ledger: ledger() }),
+        return metrics.text({ running: running() - 1, circuits, store: store.health(), ledger: ledger(), ...routed });
+      },
     };
   };
 

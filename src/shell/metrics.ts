@@ -1,6 +1,10 @@
+import type { CooldownView } from "../core/cooldown.ts";
 import type { ExchangeEvent, FaultproxyEvent } from "../core/event.ts";
 import type { BreakerView, StoreHealth } from "../core/state-store.ts";
 import { named } from "../core/visible-name.ts";
+import { createRouteMetrics } from "./metrics-routes.ts";
+import { add, type Counter, counter, gauge, head, labelText, line } from "./metrics-text.ts";
+import type { RouteState } from "./route-states.ts";
 
 /** Distinct values that a label may take; further ones are counted together as `other`. */
 const LABEL_VALUES_MAX = 100;
@@ -18,15 +22,19 @@ export type Metrics = {
     readonly circuits: readonly BreakerView[];
     readonly store: StoreHealth;
     readonly ledger: { readonly isUp: boolean; readonly pending: number } | undefined;
+    readonly routes: readonly RouteState[];
+    readonly cooldowns: readonly CooldownView[];
   }) => string;
 };
 
-type Counter = Map<string, number>;
 type Distribution = { readonly bounds: readonly number[]; readonly counts: number[]; sum: number; count: number };
 
 /** Exchanges that differ in no label; found by one look for each exchange. */
 type Series = {
+  /** Where a route chose the target, the one that answered. */
   readonly provider: string;
+  /** Whose price it has: the one that was asked for, behind a route the one that answered. */
+  readonly model: string;
   readonly kind: string;
   readonly status: string;
   /** Of OpenTelemetry's names; undefined where the gateway had no part in it. */
@@ -48,6 +56,7 @@ export function createMetrics(): Metrics {
   const retries: Counter = new Map();
   const transitions: Counter = new Map();
   const injections: Counter = new Map();
+  const ofRoutes = createRouteMetrics();
 
   /** One after another, most differ in nothing. */
   let last: { readonly event: ExchangeEvent; readonly series: Series } | undefined;
@@ -56,12 +65,14 @@ export function createMetrics(): Metrics {
     last = { event, series: seriesWith(event) };
     return last.series;
   };
-  const seriesWith = ({ provider, kind, status, dialect, model, gateway, error }: ExchangeEvent): Series => {
+  const seriesWith = ({ provider: clients, kind, status, dialect, model, gateway, error }: ExchangeEvent): Series => {
+    const answeredBy = gateway?.answeredBy ?? undefined;
+    const provider = answeredBy ?? clients;
     const asked = models(model ?? "unknown");
     const answered = models(gateway?.answeredModel ?? "unknown");
     // Our own refusals are errors too.
     const failure = gateway?.failure ?? error ?? "";
-    const key = `${provider} ${kind} ${status} ${dialect} ${gateway === undefined} ${asked} ${answered} ${failure}`;
+    const key = `${provider} ${kind} ${status} ${dialect} ${gateway === undefined} ${answeredBy} ${asked} ${answered} ${failure}`;
     const known = series.get(key);
     if (known !== undefined) return known;
     const labels = {
@@ -73,6 +84,7 @@ export function createMetrics(): Metrics {
     };
     const made: Series = {
       provider,
+      model: answeredBy === undefined || answered === "unknown" ? asked : answered,
       kind,
       status: status === null ? "none" : String(status),
       labels: gateway === undefined ? undefined : labels,
@@ -120,16 +132,17 @@ export function createMetrics(): Metrics {
     return sums;
   };
   const gatewaySeries = () => [...series.values()].flatMap((one) => (one.labels === undefined ? [] : [{ ...one, labels: one.labels }]));
-  const costLabels = ({ provider, labels }: Series) => ({ provider, model: labels?.gen_ai_request_model ?? "unknown" });
+  const costLabels = ({ provider, model }: Series) => ({ provider, model });
 
   return {
     note(event) {
+      ofRoutes.note(event);
       if (event.type === "exchange") noteExchange(event);
       else if (event.type === "retry") add(retries, labelText({ provider: event.provider, class: event.class }));
       else if (event.type === "decision" && event.injected) add(injections, labelText({ provider: event.provider, fault: event.fault }));
       else if (event.type === "circuit") add(transitions, labelText({ provider: event.provider, to: event.to }));
     },
-    text({ running, circuits, store, ledger }) {
+    text({ running, circuits, store, ledger, routes, cooldowns }) {
       // Of circuits only as many are told as a label may have values; the rest stands at /health.
       const told = circuits.slice(0, LABEL_VALUES_MAX);
       const circuitLabels = ({ key }: BreakerView) => labelText({ provider: key.provider, model: key.model ?? "" });
@@ -202,6 +215,7 @@ export function createMetrics(): Metrics {
               ...gauge("faultproxy_ledger_up", "1: rows can be written.", [["", Number(ledger.isUp)]]),
               ...gauge("faultproxy_ledger_pending_rows", "Rows that wait to be written.", [["", ledger.pending]]),
             ]),
+        ...ofRoutes.lines(routes, cooldowns),
         "",
       ].join("\n");
     },
@@ -228,6 +242,7 @@ function isAlike(one: ExchangeEvent, other: ExchangeEvent): boolean {
     one.model === other.model &&
     one.error === other.error &&
     one.gateway?.answeredModel === other.gateway?.answeredModel &&
+    one.gateway?.answeredBy === other.gateway?.answeredBy &&
     one.gateway?.failure === other.gateway?.failure
   );
 }
@@ -243,16 +258,6 @@ function boundedNames(): (name: string) => string {
   };
 }
 
-function labelText(values: Readonly<Record<string, string>>): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`)
-    .join(",");
-}
-
-function add(counter: Counter, key: string, amount = 1): void {
-  counter.set(key, (counter.get(key) ?? 0) + amount);
-}
-
 function distribution(bounds: readonly number[]): Distribution {
   return { bounds, counts: bounds.map(() => 0), sum: 0, count: 0 };
 }
@@ -264,22 +269,6 @@ function observe(of: Distribution, value: number): void {
   let index = 0;
   while (index < bounds.length && value > (bounds[index] ?? 0)) index++;
   if (index < bounds.length) counts[index] = (counts[index] ?? 0) + 1;
-}
-
-function head(name: string, help: string, type: string): readonly string[] {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
-}
-
-function line(name: string, key: string, value: number): string {
-  return key === "" ? `${name} ${value}` : `${name}{${key}} ${value}`;
-}
-
-function counter(name: string, help: string, values: Counter): readonly string[] {
-  return [...head(name, help, "counter"), ...[...values].map(([key, value]) => line(name, key, value))];
-}
-
-function gauge(name: string, help: string, values: readonly (readonly [key: string, value: number])[]): readonly string[] {
-  return [...head(name, help, "gauge"), ...values.map(([key, value]) => line(name, key, value))];
 }
 
 /** Series that differ in what these labels do not tell are one. */

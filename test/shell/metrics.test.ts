@@ -1,21 +1,26 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { CooldownView } from "../../src/core/cooldown.ts";
 import type { ExchangeEvent, FaultproxyEvent, GatewayFacts } from "../../src/core/event.ts";
-import { FAILURE_CLASSES } from "../../src/core/failure.ts";
+import { FAILURE_CLASSES, type FailureClass } from "../../src/core/failure.ts";
+import type { Tried } from "../../src/core/gateway.ts";
 import { PROVIDER_NAMES } from "../../src/core/provider.ts";
 import type { BreakerView } from "../../src/core/state-store.ts";
 import { createMetrics, type Metrics } from "../../src/shell/metrics.ts";
+import type { RouteState, RouteTargetState } from "../../src/shell/route-states.ts";
 import { type Families, parsePrometheus, total } from "../e2e/support/prometheus.ts";
 import { exchangeEvent } from "./support.ts";
 
 const MEMORY = { kind: "memory", isUp: true, instances: 1, detail: undefined } as const;
+
+const NOTHING = { running: 0, circuits: [], store: MEMORY, ledger: undefined, routes: [], cooldowns: [] } as const;
 
 type Now = Partial<Parameters<Metrics["text"]>[0]>;
 
 function metricsOf(events: readonly FaultproxyEvent[], now: Now = {}): Families {
   const metrics = createMetrics();
   for (const event of events) metrics.note(event);
-  return parsePrometheus(metrics.text({ running: 0, circuits: [], store: MEMORY, ledger: undefined, ...now }));
+  return parsePrometheus(metrics.text({ ...NOTHING, ...now }));
 }
 
 const USAGE = { inputTokens: 10, cacheReadTokens: 4, cacheWriteTokens: 0, outputTokens: 20, reasoningTokens: 5 };
@@ -138,6 +143,94 @@ describe("metrics", () => {
     expect(total(families, "faultproxy_circuit_transitions_total", { provider: "openai", to: "open" })).toBe(1);
   });
 
+  describe("of routes", () => {
+    const tried = (target: string, failure?: FailureClass): Tried => ({
+      target,
+      attempts: 1,
+      status: 200,
+      failure,
+      reason: undefined,
+      durationMs: 1,
+    });
+    const state = (name: string, passedOver?: string): RouteTargetState => ({
+      name,
+      circuit: undefined,
+      cooldown: undefined,
+      credential: undefined,
+      passedOver,
+    });
+    const routeOf = (...targets: readonly RouteTargetState[]): RouteState => ({ match: {}, targets, isServed: true });
+
+    test("are none where there are none", () => {
+      const failed = governed({ tried: [tried("openai", "degraded")] });
+      expect([...metricsOf([failed]).keys()].filter((name) => /target|failover|rescue|cooldown/.test(name))).toEqual([]);
+    });
+
+    test("count what failed at each target, and who went on", () => {
+      const failover = {
+        type: "failover",
+        time: "2026-01-02T03:04:05.678Z",
+        exchange: 1,
+        from: "a",
+        to: "b",
+        class: null,
+        status: null,
+      } as const;
+      const families = metricsOf(
+        [
+          governed({ answeredBy: "anthropic", tried: [tried("openai/gpt-4o", "degraded"), tried("anthropic")] }),
+          governed({ answeredBy: "anthropic", tried: [tried("openai/gpt-4o", "degraded"), tried("anthropic")] }),
+          governed({ failure: "auth", tried: [tried("openai/gpt-4o", "quota"), tried("anthropic", "auth")] }),
+          { ...failover, isRescue: false },
+          { ...failover, isRescue: true },
+        ],
+        { routes: [routeOf(state("openai/gpt-4o"), state("anthropic"))] },
+      );
+      const failures = families
+        .get("faultproxy_target_failures_total")
+        ?.samples.map(({ labels, value }) => [labels.target, labels.class, value]);
+      expect(failures).toEqual([
+        ["openai/gpt-4o", "degraded", 2],
+        ["openai/gpt-4o", "quota", 1],
+        ["anthropic", "auth", 1],
+      ]);
+      expect([total(families, "faultproxy_failovers_total"), total(families, "faultproxy_rescues_total")]).toEqual([2, 1]);
+    });
+
+    test("tell of each target whether it can be asked, once where it stands in several routes", () => {
+      const cooldown = (target: string, credential: string): CooldownView => ({
+        key: { target, credential },
+        reason: "quota",
+        untilWallMs: 1,
+      });
+      const odd = 'openai/a"b\\c\nd';
+      const families = metricsOf([], {
+        routes: [routeOf(state("openai"), state("anthropic", "cooldown")), routeOf(state("anthropic"), state(odd))],
+        cooldowns: [cooldown("anthropic", "a"), cooldown("anthropic", "b"), cooldown("gone", "c")],
+      });
+      const values = (name: string) => families.get(name)?.samples.map(({ labels, value }) => [labels.target, value]);
+      expect(values("faultproxy_target_available")).toEqual([
+        ["openai", 1],
+        ["anthropic", 0],
+        [odd, 1],
+      ]);
+      expect(values("faultproxy_cooldowns")).toEqual([
+        ["openai", 0],
+        ["anthropic", 2],
+        [odd, 0],
+      ]);
+    });
+
+    test("count answers and costs for the provider and the model that answered", () => {
+      const routed = { answeredBy: "anthropic", answeredModel: "claude-1", tried: [tried("anthropic")] } as const;
+      const families = metricsOf([governed(routed), governed(routed), governed()]);
+      expect(total(families, "faultproxy_requests_total", { provider: "anthropic" })).toBe(2);
+      expect(total(families, "faultproxy_cost_usd_total", { provider: "anthropic", model: "claude-1" })).toBe(0.5);
+      expect(total(families, "faultproxy_cost_usd_total", { provider: "openai", model: "m" })).toBe(0.25);
+      expect(total(families, "gen_ai_client_operation_duration_seconds_count", { gen_ai_provider_name: "anthropic" })).toBe(2);
+    });
+  });
+
   test("of circuits only so many are told", () => {
     const circuits: readonly BreakerView[] = Array.from({ length: 500 }, (_, index) => ({
       key: { provider: "openai", model: `m-${index}` },
@@ -214,7 +307,7 @@ describe("metrics", () => {
     );
     const metrics = createMetrics();
     for (const event of events) metrics.note(event);
-    const text = metrics.text({ running: 0, circuits: [], store: MEMORY, ledger: undefined });
+    const text = metrics.text(NOTHING);
     expect(text.length).toBeLessThan(4_000_000);
     expect(total(parsePrometheus(text), "gen_ai_client_operation_duration_seconds_count")).toBe(2_000);
   });
