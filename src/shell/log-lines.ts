@@ -12,6 +12,8 @@ import type {
   RetryEvent,
   StoreEvent,
 } from "../core/event.ts";
+import type { FailureClass } from "../core/failure.ts";
+import type { Tried } from "../core/gateway.ts";
 import type { Rules } from "../core/rule.ts";
 
 type Level = Exclude<Settings["logLevel"], "silent">;
@@ -82,17 +84,20 @@ function retryLine({ time, exchange, attempt, class: failure, status, provider, 
 }
 
 function failoverLine({ time, exchange, from, to, class: failure, status, isRescue }: FailoverEvent): string {
-  const what = `${failure === null ? "" : failure.replaceAll("_", " ")}${status === null ? "" : ` (${status})`}`;
-  return `${clockTime(time)} 🔀 #${exchange} ${from} failed${isRescue ? " in the middle of its answer" : ""}: ${what}; ${to} is asked`;
+  const what = failureWords({ status, failure: failure ?? undefined });
+  const failed = `${from} failed${isRescue ? " in the middle of its answer" : ""}${what === "" ? "" : `: ${what}`}`;
+  return `${clockTime(time)} 🔀 #${exchange} ${failed}; ${to} ${isRescue ? "goes on" : "is asked"}`;
 }
 
+/** With another credential it may be asked meanwhile. */
 function cooldownLine({ time, target, class: failure, forMs }: CooldownEvent): string {
   if (failure === null || forMs === null) return `${clockTime(time)} 🟢 ${target} may be asked again`;
-  return `${clockTime(time)} 🧊 ${target} is left alone for ${Math.ceil(forMs / 1_000)} s: ${failure.replaceAll("_", " ")}`;
+  return `${clockTime(time)} 🧊 ${target} is left alone for ${durationText(forMs)} with this key: ${failure.replaceAll("_", " ")}`;
 }
 
 function credentialLine({ time, source, state, detail }: CredentialEvent): string {
-  return `${clockTime(time)} 🔑 credential ${source}: ${state}${detail === null ? "" : `: ${detail}`}`;
+  if (state === "ready") return `${clockTime(time)} 🔑 credential ${source}: it can be used again`;
+  return `${clockTime(time)} 🔑 credential ${source}: ${detail ?? state}`;
 }
 
 function storeLine({ time, isUp, detail }: StoreEvent): string {
@@ -110,7 +115,7 @@ function circuitLine({ time, provider, model, from, to, reason }: CircuitEvent):
 }
 
 function exchangeLine(event: ExchangeEvent, visible: (text: string) => string): string {
-  const { exchange, method, path, provider, status, durationMs, done, skipped, error, gateway, model } = event;
+  const { exchange, method, path, status, durationMs, done, skipped, error, gateway, model } = event;
   const notes = [
     ...(gateway === undefined ? [] : gatewayNotes(gateway, model)),
     ...(error === null ? [] : [error]),
@@ -118,7 +123,41 @@ function exchangeLine(event: ExchangeEvent, visible: (text: string) => string): 
     ...skipped.map(({ fault, reason }) => `${fault} not done: ${reason}`),
   ];
   const noted = notes.length === 0 ? "" : ` (${visible(notes.join("; "))})`;
-  return `${clockTime(event.time)} #${exchange} ${visible(method)} ${visible(path)} → ${provider} ${status ?? "no status"} ${durationMs} ms${noted}`;
+  return `${clockTime(event.time)} #${exchange} ${visible(method)} ${visible(path)} → ${visible(wayText(event))} ${status ?? "no status"} ${durationMs} ms${noted}`;
+}
+
+/** Who was asked: the provider, or the targets of a route and what each of them came to. */
+function wayText({ provider, gateway }: ExchangeEvent): string {
+  const tried = gateway?.tried ?? [];
+  const [only] = tried;
+  if (only === undefined) return provider;
+  if (tried.length === 1 && only.failure === undefined && only.attempts > 0) return only.target;
+  return `${tried.map(triedText).join(", ")}:`;
+}
+
+function triedText({ target, attempts, status, failure, reason }: Tried): string {
+  if (failure !== undefined) return `${target} failed (${failureWords({ status, failure, reason, attempts })})`;
+  return attempts === 0 ? `${target} passed over (${(reason ?? "").replaceAll("_", " ")})` : `${target} answered`;
+}
+
+type FailureFacts = {
+  readonly status: number | null | undefined;
+  readonly failure: FailureClass | undefined;
+  readonly reason?: string | undefined;
+  readonly attempts?: number;
+};
+
+/** `503 degraded ×3`; what a good status came to has a reason instead. */
+function failureWords({ status, failure, reason, attempts = 1 }: FailureFacts): string {
+  const isError = status !== undefined && status !== null && status >= 400;
+  const words = [isError ? String(status) : "", failure ?? "", isError ? "" : (reason ?? "")].map((word) => word.replaceAll("_", " "));
+  return [...words, attempts > 1 ? `×${attempts}` : ""].filter((word) => word !== "").join(" ");
+}
+
+function durationText(ms: number): string {
+  const [hours, minutes] = [Math.round(ms / 3_600_000), Math.round(ms / 60_000)];
+  if (hours >= 2) return `${hours} h`;
+  return minutes >= 2 ? `${minutes} min` : `${Math.ceil(ms / 1_000)} s`;
 }
 
 /** Model, stream, time to the first token, tokens, cost. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { visible } from "../../src/cli/print.ts";
-import type { DecisionEvent, FaultproxyEvent } from "../../src/core/event.ts";
+import type { DecisionEvent, ExchangeEvent, FaultproxyEvent, GatewayFacts } from "../../src/core/event.ts";
+import type { Tried } from "../../src/core/gateway.ts";
 import { NO_RULES } from "../../src/core/rule.ts";
 import { type LogOptions, logLines } from "../../src/shell/log-lines.ts";
 import { rulesOf } from "../support.ts";
@@ -48,6 +49,109 @@ test("an injection is one line that says what is left", () => {
   expect(line(decision({ rule: "slow", drawn: 0.25 }), { rules: () => rulesOf("add r 30% id=slow") })).toBe(
     `${local} 💥 #12 rate_limit → openai (rule slow; drew 0.250)`,
   );
+});
+
+describe("of routes", () => {
+  const tried = (target: string, changes: Partial<Tried> = {}): Tried => ({
+    target,
+    attempts: 1,
+    status: 200,
+    failure: undefined,
+    reason: undefined,
+    durationMs: 1,
+    ...changes,
+  });
+  const GATEWAY: GatewayFacts = {
+    stream: false,
+    attempts: 1,
+    failure: null,
+    answeredModel: null,
+    firstTokenMs: null,
+    usage: null,
+    costUsd: null,
+    key: null,
+    user: null,
+    reached: true,
+    answeredBy: "openai",
+    tried: [],
+    limit: null,
+  };
+  const claude = tried("anthropic/claude-sonnet-4-5");
+  const down = tried("openai/gpt-4o", { status: 503, failure: "degraded", attempts: 3 });
+  const EXCHANGES: readonly (readonly [string, readonly Tried[], Partial<ExchangeEvent>, string])[] = [
+    ["the target that answered", [tried("openai/gpt-4o")], {}, "openai/gpt-4o 200 34 ms"],
+    [
+      "what failed before it",
+      [down, claude],
+      {},
+      "openai/gpt-4o failed (503 degraded ×3), anthropic/claude-sonnet-4-5 answered: 200 34 ms",
+    ],
+    [
+      "what was passed over",
+      [tried("openai", { attempts: 0, status: undefined, reason: "circuit_open" }), claude],
+      {},
+      "openai passed over (circuit open), anthropic/claude-sonnet-4-5 answered: 200 34 ms",
+    ],
+    [
+      "that nobody answered",
+      [down, tried("google", { status: undefined, failure: "degraded", reason: "upstream_timeout" })],
+      { status: 503 },
+      "openai/gpt-4o failed (503 degraded ×3), google failed (degraded upstream timeout): 503 34 ms",
+    ],
+    [
+      "that nobody was asked",
+      [tried("openai", { attempts: 0, status: undefined, reason: "cooldown" })],
+      { status: 503, error: "no_target" },
+      "openai passed over (cooldown): 503 34 ms (no_target)",
+    ],
+    [
+      "where a stream was gone on with",
+      [tried("openai", { failure: "degraded", reason: "upstream_closed_early" }), claude],
+      {},
+      "openai failed (degraded upstream closed early), anthropic/claude-sonnet-4-5 answered: 200 34 ms",
+    ],
+  ];
+  test.each(EXCHANGES)("an exchange tells %s", (_, all, changes, expected) => {
+    const event = exchangeEvent(12, { ...changes, gateway: { ...GATEWAY, tried: all } });
+    expect(line(event)).toBe(`${local} #12 POST /v1/chat/completions → ${expected}`);
+  });
+
+  const failover = { type: "failover", time, exchange: 12, from: "openai/gpt-4o", to: "anthropic", isRescue: false } as const;
+  const EVENTS: readonly (readonly [FaultproxyEvent, string])[] = [
+    [{ ...failover, class: "degraded", status: 503 }, "🔀 #12 openai/gpt-4o failed: 503 degraded; anthropic is asked"],
+    [{ ...failover, class: "degraded", status: null }, "🔀 #12 openai/gpt-4o failed: degraded; anthropic is asked"],
+    [{ ...failover, class: null, status: null }, "🔀 #12 openai/gpt-4o failed; anthropic is asked"],
+    [
+      { ...failover, class: "degraded", status: 200, isRescue: true },
+      "🔀 #12 openai/gpt-4o failed in the middle of its answer: degraded; anthropic goes on",
+    ],
+    [
+      { type: "cooldown", time, target: "openai", class: "global_rate_limit", forMs: 1_500 },
+      "🧊 openai is left alone for 2 s with this key: global rate limit",
+    ],
+    [
+      { type: "cooldown", time, target: "openai", class: "quota", forMs: 600_000 },
+      "🧊 openai is left alone for 10 min with this key: quota",
+    ],
+    [
+      { type: "cooldown", time, target: "openai", class: "auth", forMs: 86_400_000 },
+      "🧊 openai is left alone for 24 h with this key: auth",
+    ],
+    [{ type: "cooldown", time, target: "openai", class: null, forMs: null }, "🟢 openai may be asked again"],
+    [
+      { type: "credential", time, source: "file /k", state: "missing", detail: "there is no file /k; put a key there" },
+      "🔑 credential file /k: there is no file /k; put a key there",
+    ],
+    [{ type: "credential", time, source: "file /k", state: "ready", detail: null }, "🔑 credential file /k: it can be used again"],
+  ];
+  test.each(EVENTS)("%j is one line", (event, expected) => {
+    expect(line(event)).toBe(`${local} ${expected}`);
+  });
+
+  test("names of targets cannot act on the terminal", () => {
+    const gateway = { ...GATEWAY, tried: [tried("openai/\x1b[2J")] };
+    expect(line(exchangeEvent(1, { gateway }))).toContain("→ openai/\\x1b[2J 200");
+  });
 });
 
 test("JSON is the event", () => {
