@@ -4,6 +4,7 @@ import type { Settings } from "../config/settings.ts";
 import { type InputError, inputError, isInputError } from "../core/errors.ts";
 import { type ControlServer, openControlServer } from "../shell/control-server.ts";
 import { type Daemon, startDaemon } from "../shell/daemon.ts";
+import { routeWarnings } from "../shell/route-warnings.ts";
 import { type Status, statusOf } from "../shell/status.ts";
 import { warningsOf } from "../shell/warnings.ts";
 import { type Reloaded, reloadedText } from "./reloaded.ts";
@@ -36,7 +37,11 @@ export async function startProxy(
   const warn = (text: string) => say(text, "warn");
   const daemon = await startDaemon(settings, environment, warn);
   if (isInputError(daemon)) return daemon;
-  for (const warning of warningsOf(settings, daemon.targets(), environment)) warn(warning);
+  const warnOf = (now: Settings) => {
+    const targets = daemon.targets();
+    for (const warning of [...warningsOf(now, targets, environment), ...routeWarnings(now, targets, daemon.routes([]))]) warn(warning);
+  };
+  warnOf(settings);
   const { promise: stopping, resolve: begin } = Promise.withResolvers<void>();
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   let control: ControlServer | undefined;
@@ -64,7 +69,7 @@ export async function startProxy(
     if (isInputError(changed)) return changed;
     const told = { file: next.file ?? configFile ?? "", isGone: next.file === undefined };
     configFile = next.file;
-    for (const warning of warningsOf(next.settings, daemon.targets(), environment)) warn(warning);
+    warnOf(next.settings);
     return { ...changed, ...told };
   };
   const status = (socket: string | undefined) => statusOf(daemon, settings, configFile, socket);
