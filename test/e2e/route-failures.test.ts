@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { type Part, PROVIDER_OF, piecesOf, SHARED_TEXT, type Spoken, TEXTS, USAGES, WORDS_BEFORE } from "./support/route-answers.ts";
+import { ENGINES } from "./support/daemon.ts";
+import { type Part, PROVIDER_OF, SHARED_TEXT, type Spoken, TEXTS, USAGES, WORDS_BEFORE, wordsOf } from "./support/route-answers.ts";
 import { CLIENT_KEYS, type Way } from "./support/route-clients.ts";
 import { FALLBACK_KEY, type Measured, type MeasuredCell, type MeasuredFailover, measureFailover } from "./support/route-failures.ts";
 import { FAILOVER_PAGE, failoverPage, withoutSeconds } from "./support/route-failures-page.ts";
@@ -65,6 +66,8 @@ const EXPECTED: Readonly<Record<Group, Readonly<Record<string, readonly Expected
   "answers with an error": {
     "429, Retry-After: 1": [[PRIMARY, "2 + 0", "primary 200 x2"]],
     "429, Retry-After: 90": [[FALLBACK, "1 + 1", "primary 429 global_rate_limit, fallback 200"], cooling],
+    "429, Retry-After: 1, max_wait = 0.5": [[FALLBACK, "1 + 1", "primary 429 local_rate_limit, fallback 200"]],
+    "429, Retry-After: 4, x-llm-proxy-timeout-ms: 3500": [[FALLBACK, "1 + 1", "primary 429 local_rate_limit, fallback 200"]],
     "429 without Retry-After, once": [[PRIMARY, "2 + 0", "primary 200 x2"]],
     "429 without Retry-After, for ever": [
       [
@@ -150,6 +153,27 @@ const EXPECTED: Readonly<Record<Group, Readonly<Record<string, readonly Expected
         NOTHING_TOLD,
       ],
     ],
+    "error event behind a finished answer": [
+      [
+        {
+          chat: "all words, then APIError server_is_overloaded, the primary's",
+          messages: "all words, then APIError overloaded_error, the primary's",
+        },
+        "1 + 0",
+        NOTHING_TOLD,
+      ],
+    ],
+    "rate limit as an error event; it is left alone": [
+      [
+        {
+          chat: "a beginning, then APIError rate_limit_exceeded, the primary's",
+          messages: "a beginning, then APIError rate_limit_error, the primary's",
+        },
+        "1 + 0",
+        NOTHING_TOLD,
+      ],
+      cooling,
+    ],
     "a frame of junk between good ones": [atOnce],
     "a broken piece of the answer": [[BROKEN_OFF, "1 + 0", NOTHING_TOLD]],
     "no terminator behind a finished answer": [atOnce],
@@ -167,6 +191,11 @@ const EXPECTED: Readonly<Record<Group, Readonly<Record<string, readonly Expected
     "cut; the fallback is not known to go on behind a beginning": [[BROKEN_OFF, "1 + 0", NOTHING_TOLD]],
     "cut; the fallback refuses the beginning (400)": [[BROKEN_OFF, "1 + 1", NOTHING_TOLD]],
     "cut; the fallback refuses the beginning (400), the third does not": [[JOINED, "1 + 1 + 1", NOTHING_TOLD]],
+    "cut; the fallback stands still before its first word, first_token_timeout = 0.25, and the third does not": [
+      [JOINED, "1 + 1 + 1", NOTHING_TOLD],
+    ],
+    "cut; the fallback answers whole, and the third as a stream": [[JOINED, "1 + 3 + 1", NOTHING_TOLD]],
+    "cut; the fallback is overloaded": [[BROKEN_OFF, "1 + 3", NOTHING_TOLD]],
     "cut; the fallback is cut too, and the third goes on behind both": [[JOINED, "1 + 1 + 1", NOTHING_TOLD]],
   },
   "fails again and again": {
@@ -210,6 +239,20 @@ const EXPECTED: Readonly<Record<Group, Readonly<Record<string, readonly Expected
         { chat: "RateLimitError 429 no_target, faultproxy's own", messages: "RateLimitError 429 rate_limit_error, faultproxy's own" },
         "0 + 0",
         "primary cooldown, fallback cooldown",
+      ],
+    ],
+    "overloaded for ever, and there is no other; failure_threshold = 3": [
+      ...Array.from(
+        { length: 3 },
+        (): Expected => [allOverloaded, "3", { chat: "primary 503 degraded x3", messages: "primary 529 degraded x3" }],
+      ),
+      [
+        {
+          chat: "InternalServerError 503 no_target, faultproxy's own",
+          messages: "ServiceUnavailableError 503 api_error, faultproxy's own",
+        },
+        "0",
+        "primary circuit_open",
       ],
     ],
     "silence; timeout = 0.25 of the route": [outOfTime],
@@ -258,12 +301,12 @@ function toldCounts(told: string): Readonly<Record<string, number>> {
   );
 }
 
-describe("failures of a route's targets, as the official SDKs see them", () => {
+describe.each(ENGINES)("failures of a route's targets, as the official SDKs see them, with the %s engine", (engine) => {
   let failover: MeasuredFailover;
   let cells: readonly MeasuredCell[];
   // Hundreds of requests on a machine that may be slow.
   beforeAll(async () => {
-    failover = await measureFailover();
+    failover = await measureFailover(engine);
     cells = failover.cells;
   }, 120_000);
 
@@ -383,16 +426,14 @@ describe("failures of a route's targets, as the official SDKs see them", () => {
   });
 
   test("who goes on behind a beginning is told what the client has, and nobody else is told anything", () => {
-    const words = (text: string, count: number) => piecesOf(text).slice(0, count).join("");
     for (const { cell, measured } of each()) {
       const { rescue } = cell.row.route;
-      const text =
-        cell.row.name.startsWith("cut; the fallback refuses the beginning (400)") && cell.parts.size === 2 ? TEXTS.primary : SHARED_TEXT;
+      const text = measured.heard.error === undefined ? SHARED_TEXT : TEXTS.primary;
       const told = measured.received.map(({ part, prefill }) => [part, prefill]);
       const expected = measured.received.map(({ part }) => {
         if (rescue !== "continue" || part === "primary") return [part, undefined];
         const isSecondCut = part === "third" && cell.row.name.includes("is cut too");
-        return [part, words(text, WORDS_BEFORE + (isSecondCut ? 3 : 0))];
+        return [part, wordsOf(text, WORDS_BEFORE + (isSecondCut ? 3 : 0))];
       });
       expect([nameOf(cell), told]).toEqual([nameOf(cell), expected]);
     }

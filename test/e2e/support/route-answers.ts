@@ -30,8 +30,13 @@ export const USAGES: Readonly<Record<Part, { readonly input: number; readonly ou
 /** Words that a target says before its stream fails. */
 export const WORDS_BEFORE = 4;
 
-export function piecesOf(text: string): readonly string[] {
+function piecesOf(text: string): readonly string[] {
   return text.match(/ ?[^ ]+/g) ?? [];
+}
+
+/** The first of them. */
+export function wordsOf(text: string, count: number): string {
+  return piecesOf(text).slice(0, count).join("");
 }
 
 /** A request as a target reads it. */
@@ -186,46 +191,54 @@ export type Sayings = {
   readonly beginsWithError: (name: ErrorName, inputTokens?: number) => Reply;
   /** The first words of an answer, of a whole one its first half. */
   readonly half: (then: Half, text?: string) => Reply;
-  /** The first words of a stream, and a reset once somebody has them. */
-  readonly reset: (isHeard: Promise<unknown>, text?: string) => Reply;
   /** What only keeps a connection alive, again and again, behind so many words of a stream. */
   readonly keepsAlive: (words: number, text?: string) => Reply;
   /** A frame of this between the words. */
   readonly withFrame: (data: string, text?: string) => Reply;
   readonly withoutTerminator: Reply;
+  readonly errorBehind: (name: ErrorName) => Reply;
   /** A whole answer to whoever asks for a stream, and the other way round. */
   readonly other: Reply;
   readonly slowly: (waitMs: number) => Reply;
 };
 
 /** What comes behind the first words. */
-export type Half = "fin" | "end" | "nothing" | ErrorName;
+export type Half = "fin" | "rst" | "end" | "nothing" | ErrorName;
 
+/** Resolves when the client has read so much of the answer's text. */
+export type Heard = (text: string) => Promise<unknown>;
+
+const LAST_CHUNK = "0\r\n\r\n";
 const KEEPALIVE_MS = 40;
 const SSE: Fields = { "content-type": "text/event-stream" };
 
-export function sayingsOf(spoken: Spoken, part: Part): Sayings {
+/** What comes behind the words of a stream comes when the client has them, so that nobody can take one for the other. */
+export function sayingsOf(spoken: Spoken, part: Part, heard: Heard): Sayings {
   const own = TEXTS[part];
   const all = (text: string, inputTokens?: number) => {
     const { begin, words, finish, terminator } = framesOf(spoken, part, text, inputTokens);
     return [...begin, ...words, ...finish, ...terminator];
   };
   const goodWith = (text: string) => asAsked(streams(all(text)), says(200, wholeOf(spoken, part, text)));
+  const inTwo =
+    (first: readonly string[], text: string, rest: readonly string[], end: Half): Reply =>
+    async (asked) => {
+      const { connection } = asked.arrived;
+      streams(first, false)(asked);
+      await heard(text);
+      connection.write(rest.map(chunkOf).join("") + (end === "end" ? LAST_CHUNK : ""));
+      if (end === "fin" || end === "rst") connection[end]();
+    };
   const half = (then: Half, text = own): Reply => {
     const { begin, words } = framesOf(spoken, part, text);
-    const there = [...begin, ...words.slice(0, WORDS_BEFORE)];
+    const isError = then !== "fin" && then !== "rst" && then !== "end" && then !== "nothing";
+    const first = [...begin, ...words.slice(0, WORDS_BEFORE)];
+    const stream = inTwo(first, wordsOf(text, WORDS_BEFORE), isError ? [errorFrame(spoken, part, then)] : [], isError ? "end" : then);
     const body = wholeOf(spoken, part, text);
-    const cutBody = says(200, body.slice(0, body.length / 2), { "content-length": String(body.length) });
-    switch (then) {
-      case "fin":
-        return asAsked(both(streams(there, false), writes("", "fin")), both(cutBody, writes("", "fin")));
-      case "end":
-        return asAsked(streams(there), says(200, body.slice(0, body.length / 2)));
-      case "nothing":
-        return asAsked(streams(there, false), cutBody);
-      default:
-        return asAsked(streams([...there, errorFrame(spoken, part, then)]), says(200, errorBody(spoken, part, then)));
-    }
+    const cut = body.slice(0, body.length / 2);
+    if (then === "end") return asAsked(stream, says(200, cut));
+    const whole = says(200, cut, { "content-length": String(body.length) });
+    return asAsked(stream, then === "fin" ? both(whole, writes("", "fin")) : whole);
   };
   return {
     good: goodWith(own),
@@ -234,9 +247,10 @@ export function sayingsOf(spoken: Spoken, part: Part): Sayings {
       return goodWith(SHARED_TEXT.slice(prefill?.length ?? 0))(asked);
     },
     goesOnFor: (count) => async (asked) => {
-      const { prefill } = readRequest((await asked.message).payload);
-      const { begin, words } = framesOf(spoken, part, SHARED_TEXT.slice(prefill?.length ?? 0));
-      both(streams([...begin, ...words.slice(0, count)], false), writes("", "fin"))(asked);
+      const { prefill = "" } = readRequest((await asked.message).payload);
+      const text = SHARED_TEXT.slice(prefill.length);
+      const { begin, words } = framesOf(spoken, part, text);
+      inTwo([...begin, ...words.slice(0, count)], prefill + wordsOf(text, count), [], "fin")(asked);
     },
     error: (name, fields) => says(ERRORS[name][spoken][0], errorBody(spoken, part, name), fields),
     errorIn200: (name) => says(200, errorBody(spoken, part, name)),
@@ -249,18 +263,15 @@ export function sayingsOf(spoken: Spoken, part: Part): Sayings {
       const stream = streams(begin, end === "proper");
       return end === "fin" ? asAsked(both(stream, writes("", "fin")), both(head, writes("", "fin"))) : asAsked(stream, head);
     },
-    headOnly: asAsked(streams([], false), says(200, "", { "content-length": "400" })),
+    headOnly: asAsked(
+      streams([], false),
+      writes("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"),
+    ),
     beginsWithError: (name, inputTokens) => {
       const { begin } = framesOf(spoken, part, own, inputTokens);
       return asAsked(streams([...begin, errorFrame(spoken, part, name)]), says(200, errorBody(spoken, part, name)));
     },
     half,
-    reset: (isHeard, text) => async (asked) => {
-      const { begin, words } = framesOf(spoken, part, text ?? own);
-      streams([...begin, ...words.slice(0, WORDS_BEFORE)], false)(asked);
-      await isHeard;
-      asked.arrived.connection.rst();
-    },
     keepsAlive: (count, text) => async (asked) => {
       const { begin, words } = framesOf(spoken, part, text ?? own);
       const { connection } = asked.arrived;
@@ -273,14 +284,17 @@ export function sayingsOf(spoken: Spoken, part: Part): Sayings {
     },
     withFrame: (data, text = own) => {
       const { begin, words, finish, terminator } = framesOf(spoken, part, text);
-      const frame = `data: ${data}\n\n`;
-      const frames = [...begin, ...words.slice(0, WORDS_BEFORE), frame, ...words.slice(WORDS_BEFORE), ...finish, ...terminator];
-      return streams(frames, true, SSE);
+      const rest = [`data: ${data}\n\n`, ...words.slice(WORDS_BEFORE), ...finish, ...terminator];
+      return inTwo([...begin, ...words.slice(0, WORDS_BEFORE)], wordsOf(text, WORDS_BEFORE), rest, "end");
     },
     withoutTerminator: (() => {
       const { begin, words, finish } = framesOf(spoken, part, own);
       return streams([...begin, ...words, ...finish], true, SSE);
     })(),
+    errorBehind: (name) => {
+      const { begin, words, finish } = framesOf(spoken, part, own);
+      return inTwo([...begin, ...words, ...finish], own, [errorFrame(spoken, part, name)], "end");
+    },
     other: asAsked(says(200, wholeOf(spoken, part, own)), streams(all(own))),
     slowly: (waitMs) => {
       const { begin, words, finish, terminator } = framesOf(spoken, part, own);
@@ -289,7 +303,7 @@ export function sayingsOf(spoken: Spoken, part: Part): Sayings {
       const streamed: Reply = async (asked) => {
         streams(begin, false)(asked);
         await Bun.sleep(waitMs);
-        asked.arrived.connection.write(`${rest}0\r\n\r\n`);
+        asked.arrived.connection.write(rest + LAST_CHUNK);
       };
       const whole: Reply = async (asked) => {
         says(200, "", { "content-length": String(body.length) })(asked);

@@ -11,6 +11,8 @@ export type Heard = {
   /** The dialect's word for the end of an answer. */
   readonly finish: string | null | undefined;
   readonly error: unknown;
+  /** What is wrong with the order of a stream's events. */
+  readonly disorder: readonly string[];
   /** Undefined: there was no response. */
   readonly headers: Headers | undefined;
 };
@@ -26,13 +28,20 @@ export type Asked = {
   readonly maxRetries: number;
   /** Whoever hears nothing for so long has been left hanging. */
   readonly patienceMs: number;
-  readonly onText: () => void;
+  /** Gets the text so far. */
+  readonly onText: (text: string) => void;
 };
 
 export const CLIENT_KEYS: Readonly<Record<Spoken, string>> = { chat: "sk-client-openai", messages: "sk-ant-client" };
 
 export async function hear(asked: Asked): Promise<Heard> {
-  const heard: { -readonly [Key in keyof Heard]: Heard[Key] } = { text: "", finish: undefined, error: undefined, headers: undefined };
+  const heard: { -readonly [Key in keyof Heard]: Heard[Key] } = {
+    text: "",
+    finish: undefined,
+    error: undefined,
+    disorder: [],
+    headers: undefined,
+  };
   const patience = AbortSignal.timeout(asked.patienceMs);
   try {
     await (asked.spoken === "chat" ? hearChat : hearMessages)(asked, heard, patience);
@@ -43,7 +52,7 @@ export async function hear(asked: Asked): Promise<Heard> {
   return heard;
 }
 
-type Hearing = { text: string; finish: string | null | undefined; headers: Headers | undefined };
+type Hearing = { text: string; finish: string | null | undefined; headers: Headers | undefined; disorder: readonly string[] };
 
 async function hearChat(asked: Asked, heard: Hearing, signal: AbortSignal): Promise<void> {
   const { origin, way, model, prompt, headers, maxRetries, onText } = asked;
@@ -60,9 +69,14 @@ async function hearChat(asked: Asked, heard: Hearing, signal: AbortSignal): Prom
   }
   const { data, response } = await completions.create({ ...body, stream: true }, { signal, headers }).withResponse();
   heard.headers = response.headers;
-  for await (const { choices } of data) {
+  const ids = new Set<string>();
+  for await (const { id, choices } of data) {
+    ids.add(id);
+    if (ids.size > 1) heard.disorder = ["an id of another answer"];
+    // Usage comes behind the finish.
+    if (heard.finish != null && choices.length > 0) heard.disorder = [...heard.disorder, "a choice behind the finish"];
     heard.text += choices[0]?.delta.content ?? "";
-    if (heard.text !== "") onText();
+    onText(heard.text);
     heard.finish = choices[0]?.finish_reason ?? heard.finish;
   }
 }
@@ -81,14 +95,29 @@ async function hearMessages(asked: Asked, heard: Hearing, signal: AbortSignal): 
   const { data, response } = await messages.create({ ...body, stream: true }, { signal, headers }).withResponse();
   heard.headers = response.headers;
   let delta: string | null = null;
+  let order = "";
   for await (const event of data) {
+    order += LETTERS[event.type];
+    if (!IN_ORDER.test(order)) heard.disorder = [order];
+    if ("index" in event && event.index !== 0) heard.disorder = [...heard.disorder, `a block ${event.index}`];
     if (event.type === "content_block_delta" && event.delta.type === "text_delta") {
       heard.text += event.delta.text;
-      onText();
+      onText(heard.text);
     } else if (event.type === "message_delta") delta = event.delta.stop_reason;
     else if (event.type === "message_stop") heard.finish = delta;
   }
 }
+
+/** The events of one text, and any beginning of them. */
+const LETTERS: Readonly<Record<Anthropic.RawMessageStreamEvent["type"], string>> = {
+  message_start: "(",
+  content_block_start: "[",
+  content_block_delta: ".",
+  content_block_stop: "]",
+  message_delta: "=",
+  message_stop: ")",
+};
+const IN_ORDER = /^\((?:\[\.*(?:\](?:=\)?)?)?)?$/;
 
 function headersOf(error: unknown): Headers | undefined {
   return error instanceof OpenAI.APIError || error instanceof Anthropic.APIError ? error.headers : undefined;
@@ -102,12 +131,14 @@ const WHOLE_TEXTS: readonly (readonly [text: string, whose: string])[] = [
 ];
 
 /** In words that a table has room for. Nothing but a whole text of one target's, properly ended, is called an answer. */
-export function inWords({ text, finish, error }: Heard): string {
+export function inWords({ text, finish, error, disorder }: Heard): string {
+  if (disorder.length > 0) return `DISORDER: ${disorder.join(", ")}`;
   if (error !== undefined) {
     const named = `${told(error)}${whoseError(error)}`;
     if (text === "") return named;
-    const isBeginning = WHOLE_TEXTS.some(([whole]) => whole.startsWith(text));
-    return `${isBeginning ? "a beginning" : `GARBLED ${JSON.stringify(text)}`}, then ${named}`;
+    const whole = WHOLE_TEXTS.find(([each]) => each.startsWith(text));
+    if (whole === undefined) return `GARBLED ${JSON.stringify(text)}, then ${named}`;
+    return `${whole[0] === text ? "all words" : "a beginning"}, then ${named}`;
   }
   const known = WHOLE_TEXTS.find(([whole]) => whole === text);
   if (known === undefined) return `TRUNCATED OR GARBLED ${JSON.stringify(text)}`;

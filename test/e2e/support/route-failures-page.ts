@@ -101,4 +101,4 @@ function secondsOf(seen: readonly Seen[]): string {
 }
 
 // Few at a time, so that nobody waits for the machine.
-if (import.meta.main) writeFileSync(FAILOVER_PAGE, failoverPage((await measureFailover(4)).cells));
+if (import.meta.main) writeFileSync(FAILOVER_PAGE, failoverPage((await measureFailover("wire", 4)).cells));

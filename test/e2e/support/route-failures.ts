@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { startTestDaemon, type TestDaemon } from "./daemon.ts";
+import { type EngineName, startTestDaemon, type TestDaemon } from "./daemon.ts";
 import { temporaryFolder } from "./folder.ts";
 import { circuitOf, gatewayToml, QUICK } from "./gateway-daemon.ts";
 import { type Asked, type Script, startScript } from "./gateway-upstream.ts";
@@ -70,7 +70,7 @@ const PACES = ["steady", "quick"] as const;
 type Pace = (typeof PACES)[number];
 
 /** Every row, by every client, whole and streamed, so many at a time. */
-export async function measureFailover(runningMax = 32): Promise<MeasuredFailover> {
+export async function measureFailover(engine: EngineName, runningMax = 32): Promise<MeasuredFailover> {
   using folder = temporaryFolder();
   const cells = await Promise.all(
     ROWS.flatMap((row, index) =>
@@ -85,7 +85,7 @@ export async function measureFailover(runningMax = 32): Promise<MeasuredFailover
   for (const pace of PACES) {
     const own = cells.filter(({ row }) => row.quick === (pace === "quick"));
     const ledger = join(folder.path, `${pace}.sqlite`);
-    const { daemon, events } = await startPlace(pace, own, ledger);
+    const { daemon, events } = await startPlace(engine, pace, own, ledger);
     const waiting = [...own];
     const work = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -115,17 +115,30 @@ type Prepared = {
   /** Undefined where nobody listens. */
   readonly scripts: readonly (Script | undefined)[];
   readonly ports: readonly number[];
-  readonly onText: () => void;
+  readonly onText: (text: string) => void;
 };
 
 async function prepared(row: Row, spoken: Spoken, way: Way, model: string, folder: string): Promise<Prepared> {
   mkdirSync(folder);
-  const { promise: isHeard, resolve: onText } = Promise.withResolvers<void>();
-  const cell: Cell = { spoken, way, folder, isHeard, say: (part, other = spoken) => sayingsOf(other, part) };
+  const { heard, onText } = hearing();
+  // What is kept back until it is whole is heard by nobody.
+  const heardSoFar = row.route.buffer === true ? async () => {} : heard;
+  const cell: Cell = { spoken, way, folder, say: (part, other = spoken) => sayingsOf(other, part, heardSoFar) };
   const targets = row.targets(cell);
   const scripts = await Promise.all(targets.map(({ script, refuses }) => (refuses ? undefined : startScript(...script))));
   const ports = await Promise.all(scripts.map(async (script) => script?.port ?? (await freePort())));
   return { row, cell, model, targets, scripts, ports, onText };
+}
+
+/** What the client has read, and who waits for it. */
+function hearing(): { readonly heard: (text: string) => Promise<unknown>; readonly onText: (text: string) => void } {
+  const texts = new Map<string, PromiseWithResolvers<void>>();
+  const of = (text: string) => {
+    const known = texts.get(text) ?? Promise.withResolvers<void>();
+    texts.set(text, known);
+    return known;
+  };
+  return { heard: (text) => of(text).promise, onText: (text) => of(text).resolve() };
 }
 
 // ---- the configuration ----
@@ -156,10 +169,10 @@ function routeToml({ row, cell, model, targets, ports }: Prepared): string {
 
 type Place = { readonly daemon: TestDaemon; readonly events: FollowedEvents };
 
-async function startPlace(pace: Pace, cells: readonly Prepared[], ledger: string): Promise<Place> {
+async function startPlace(engine: EngineName, pace: Pace, cells: readonly Prepared[], ledger: string): Promise<Place> {
   const breaker = { ...TABLES.breaker, cooldown_seconds: COOLDOWN_SECONDS[pace] };
   const toml = [gatewayToml({ ...TABLES, breaker }), `[cost]\nledger = ${tomlOf(ledger)}\n`, ...cells.map(routeToml)].join("\n");
-  const daemon = await startTestDaemon({ engine: "wire", toml, args: ["--seed", "1"], environment: { FALLBACK_KEY } });
+  const daemon = await startTestDaemon({ engine, toml, args: ["--seed", "1"], environment: { FALLBACK_KEY } });
   return { daemon, events: await followEvents(daemon) };
 }
 

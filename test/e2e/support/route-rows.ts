@@ -54,8 +54,6 @@ export type Row = {
 /** `say("fallback")`: what a target that speaks the client's dialect can do. */
 export type Cell = Cast & {
   readonly folder: string;
-  /** The client has begun to read the answer. */
-  readonly isHeard: Promise<unknown>;
   readonly say: (part: Part, spoken?: Spoken) => Sayings;
 };
 
@@ -83,18 +81,18 @@ function row(group: Group, name: string, targets: Row["targets"], given: Given =
 }
 
 /** A primary that does this, in front of a fallback that works. */
-function before(script: (say: Sayings, cell: Cell) => Reply | readonly Reply[], settings: TomlTable = {}): Row["targets"] {
-  return (cell) => {
-    const done = script(cell.say("primary"), cell);
-    return [{ script: typeof done === "function" ? [done] : done, settings }, { script: [cell.say("fallback").good] }];
+function before(script: (say: Sayings) => Reply | readonly Reply[], settings: TomlTable = {}): Row["targets"] {
+  return ({ say }) => {
+    const done = script(say("primary"));
+    return [{ script: typeof done === "function" ? [done] : done, settings }, { script: [say("fallback").good] }];
   };
 }
 
 /** The same, and the fallback goes on behind the beginning of an answer. */
-function goneOnFor(script: (say: Sayings, cell: Cell) => Reply, settings: TomlTable = {}): Row["targets"] {
-  return (cell) => [
-    { script: [script(cell.say("primary"), cell)], settings },
-    { script: [cell.say("fallback").goesOn], settings: { prefill: true } },
+function goneOnFor(script: (say: Sayings) => Reply, settings: TomlTable = {}): Row["targets"] {
+  return ({ say }) => [
+    { script: [script(say("primary"))], settings },
+    { script: [say("fallback").goesOn], settings: { prefill: true } },
   ];
 }
 
@@ -118,6 +116,16 @@ errors(
   "429, Retry-After: 90",
   before((say) => say.error("rateLimit", { "retry-after": LATE })),
   TWICE,
+);
+errors(
+  "429, Retry-After: 1, max_wait = 0.5",
+  before((say) => say.error("rateLimit", { "retry-after": "1" })),
+  { route: { max_wait: 0.5 } },
+);
+errors(
+  "429, Retry-After: 4, x-llm-proxy-timeout-ms: 3500",
+  before((say) => say.error("rateLimit", { "retry-after": "4" })),
+  { asks: [{ headers: { "x-llm-proxy-timeout-ms": "3500" } }] },
 );
 errors(
   "429 without Retry-After, once",
@@ -268,7 +276,7 @@ middle(
 );
 middle(
   "reset",
-  before((say, { isHeard }) => say.reset(isHeard)),
+  before((say) => say.half("rst")),
   STREAMED,
 );
 middle(
@@ -288,6 +296,16 @@ middle(
   "error event",
   before((say) => say.half("overloaded")),
   STREAMED,
+);
+middle(
+  "error event behind a finished answer",
+  before((say) => say.errorBehind("overloaded")),
+  STREAMED,
+);
+middle(
+  "rate limit as an error event; it is left alone",
+  before((say) => say.half("rateLimit")),
+  { ...STREAMED, ...TWICE },
 );
 middle(
   "a frame of junk between good ones",
@@ -331,7 +349,7 @@ goneOn(
 );
 goneOn(
   "reset",
-  goneOnFor((say, { isHeard }) => say.reset(isHeard, SHARED_TEXT)),
+  goneOnFor((say) => say.half("rst", SHARED_TEXT)),
 );
 goneOn(
   "a broken piece of the answer",
@@ -361,6 +379,20 @@ goneOn("cut; the fallback refuses the beginning (400), the third does not", ({ s
   { script: [say("primary").half("fin", SHARED_TEXT)] },
   { script: [say("fallback").error("noPrefill")], settings: { prefill: true } },
   { script: [say("third").goesOn], settings: { prefill: true } },
+]);
+goneOn("cut; the fallback stands still before its first word, first_token_timeout = 0.25, and the third does not", ({ say }) => [
+  { script: [say("primary").half("fin", SHARED_TEXT)] },
+  { script: [say("fallback").begins()], settings: { prefill: true, first_token_timeout: SOON } },
+  { script: [say("third").goesOn], settings: { prefill: true } },
+]);
+goneOn("cut; the fallback answers whole, and the third as a stream", ({ say }) => [
+  { script: [say("primary").half("fin", SHARED_TEXT)] },
+  { script: [say("fallback").other], settings: { prefill: true } },
+  { script: [say("third").goesOn], settings: { prefill: true } },
+]);
+goneOn("cut; the fallback is overloaded", ({ say }) => [
+  { script: [say("primary").half("fin")] },
+  { script: [say("fallback").error("overloaded")], settings: { prefill: true } },
 ]);
 goneOn("cut; the fallback is cut too, and the third goes on behind both", ({ say }) => [
   { script: [say("primary").half("fin", SHARED_TEXT)] },
@@ -418,6 +450,9 @@ all(
   ],
   TWICE,
 );
+all("overloaded for ever, and there is no other; failure_threshold = 3", ({ say }) => [{ script: [say("primary").error("overloaded")] }], {
+  asks: TIMES(4),
+});
 all(
   "silence; timeout = 0.25 of the route",
   before(() => () => {}),
