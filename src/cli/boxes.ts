@@ -3,6 +3,7 @@ import { PROVIDERS } from "../providers/index.ts";
 import { originOf } from "../shell/origin.ts";
 import type { RuleStatus, Status } from "../shell/status.ts";
 import { visible } from "./print.ts";
+import { routeLine } from "./routes-text.ts";
 
 const RULE_LINE = "=".repeat(60);
 
@@ -25,6 +26,7 @@ export function banner(status: Status): string {
     ...status.addresses.map((address) => `Listening too: ${address}`),
     ...(status.config === null ? [] : [`Configuration: ${status.config}`]),
     ...(status.backend === null ? [] : [`Backend: ${status.backend.target}${spoken(status.backend.dialect)}`]),
+    ...status.routes.map(routeLine),
     `Control socket: ${status.socket ?? "none"}`,
     `Seed: ${status.seed}`,
     "",

@@ -15,6 +15,11 @@ export function routesText(routes: readonly RouteStatus[], nowMs: number): strin
   return `Routes:\n${each.join("")}`;
 }
 
+/** A route in the banner of `serve`. */
+export function routeLine({ match, targets }: RouteStatus): string {
+  return visible(`Route: ${matchText(match)}: ${targets.map(({ name }) => name).join(" → ")}`);
+}
+
 function indented(text: string): string {
   return text.replace(/^(?=.)/gm, "    ");
 }

@@ -53,6 +53,8 @@ export type Adaptation = {
   readonly strict: boolean;
   /** One for all, or by the name asked for (`*`: any other); `""` leaves it out. Undefined: as asked. */
   readonly model: string | Readonly<Record<string, string>> | undefined;
+  /** Answers name the model that gave them, also where they are translated. */
+  readonly namesAnswering?: boolean;
   /** An empty value takes the field away. */
   readonly extraHeaders: Readonly<Record<string, string>>;
   readonly extraBody: Readonly<Record<string, unknown>>;

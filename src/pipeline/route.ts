@@ -34,6 +34,8 @@ export type PassedOver = {
   readonly kind: "passed_over";
   /** A word for people and programs. */
   readonly reason:
+    /** Nobody has said where it is. */
+    | "no_upstream"
     | "cooldown"
     | "not_lent"
     | "credential_missing"
@@ -63,6 +65,7 @@ export function routeOf(exchange: Identified, model: string | undefined, { route
 export function legOf(asked: Asked, target: RouteTarget, gateway: Gateway, ports: Ports, isLastResort = false): Leg | PassedOver {
   const { exchange, model, clientKey } = asked;
   const isOwn = target.provider === exchange.provider;
+  if (target.to.kind === "missing") return { kind: "passed_over", reason: "no_upstream" };
   const credential = credentialFor(exchange, target, gateway, ports);
   if (credential !== undefined && "reason" in credential) return credential;
   const cooldown = { target: target.name, credential: credential?.fingerprint ?? (isOwn ? clientKey : undefined) };
@@ -77,13 +80,14 @@ export function legOf(asked: Asked, target: RouteTarget, gateway: Gateway, ports
   const wanted = target.model ?? model;
   const name = wanted === undefined ? undefined : namedModel(wanted);
   const adaptation: Adaptation = {
-    ...(target.to.kind === "missing" || target.to.adaptation === undefined ? AS_IT_IS : target.to.adaptation),
+    ...(target.to.adaptation ?? AS_IT_IS),
     // Where nothing is asked in a dialect, nothing is translated.
     dialect: exchange.dialect === undefined ? undefined : api.dialect,
     model: api.dialect === "gemini" ? undefined : target.model,
+    namesAnswering: true,
     ...shown(there, credential, isOwn, api.dialect, target),
   };
-  const to: Target = target.to.kind === "missing" ? target.to : { ...target.to, adaptation };
+  const to: Target = { ...target.to, adaptation };
   return {
     kind: "leg",
     target,

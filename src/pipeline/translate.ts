@@ -89,7 +89,7 @@ export async function targetSide(
     headers: withHeader(jsonFields(adaptedHeaders(own, adaptation.extraHeaders), body.length), "Accept-Encoding", "identity"),
     body: bodyOf(body),
   };
-  const answerTo = { json, dropped: translated.dropped, exchange, ports };
+  const answerTo = { json, dropped: translated.dropped, namesAnswering: adaptation.namesAnswering === true, exchange, ports };
   let facts: RequestFacts | undefined;
   return {
     exchange: seen,

@@ -1,6 +1,6 @@
 import type { DialectName, Payload } from "../core/dialect.ts";
 import type { HeaderList } from "../core/headers.ts";
-import type { JsonObject } from "../dialects/shared.ts";
+import { type JsonObject, textOf } from "../dialects/shared.ts";
 import type { ErrorFacts } from "./errors.ts";
 
 /** What a target's settings say about the way requests are translated for it. */
@@ -43,7 +43,15 @@ export type AnswerContext = {
   readonly id: string;
   /** Unix time in whole seconds; for answers of targets that give none. */
   readonly createdSeconds: number;
+  /** The answer names the model that gave it, where it would name the one that was asked for. */
+  readonly namesAnswering?: boolean;
 };
+
+/** The model that an answer names: where a target stands in for another, clients look for the name that they asked for. */
+export function modelToName({ request, namesAnswering }: AnswerContext, answered: unknown): string {
+  const [asked, answering] = [textOf(request.model), textOf(answered)];
+  return (namesAnswering === true ? (answering ?? asked) : (asked ?? answering)) ?? "";
+}
 
 /** An answer in the client's dialect: with status 200, or an error in its shape. */
 export type TranslatedAnswer = { readonly status: number; readonly body: JsonObject };

@@ -279,3 +279,8 @@ describe("a target that is left alone", () => {
     });
   });
 });
+
+test("a target that nobody has said the place of is passed over", () => {
+  const to = target({ provider: "databricks", to: { kind: "missing", variable: "DATABRICKS_REAL_HOST" } });
+  expect(legFor(exchange(CHAT), to)).toMatchObject({ kind: "passed_over", reason: "no_upstream" });
+});

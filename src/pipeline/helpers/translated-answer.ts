@@ -21,6 +21,8 @@ export type AnswerTo = {
   readonly json: JsonObject;
   /** What of it was left out. */
   readonly dropped: readonly string[];
+  /** Does it name the model that gave it, in place of the one asked for? */
+  readonly namesAnswering: boolean;
   readonly exchange: Identified;
   readonly ports: Ports;
 };
@@ -59,7 +61,8 @@ export async function translatedAnswer(response: OpenResponse, translation: Tran
     }
     return asItCame(jsonResponse(response.status, headers, translation.error(response.status, readError(response.status, text))));
   }
-  const context = { request: to.json, id: idOf(exchange), createdSeconds: Math.floor(ports.clock.wallMs() / 1_000) };
+  const createdSeconds = Math.floor(ports.clock.wallMs() / 1_000);
+  const context = { request: to.json, id: idOf(exchange), createdSeconds, namesAnswering: to.namesAnswering };
   const isStream = to.json.stream === true;
   const type = (headerValue(response.headers, "content-type") ?? "").toLowerCase();
   const framing = DIALECTS[translation.client].framing(exchange.path, exchange.query);

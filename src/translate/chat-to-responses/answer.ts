@@ -1,7 +1,7 @@
 import { type JsonObject, objectsOf, textOf, withPrefix } from "../../dialects/shared.ts";
 import type { ChatEnvelope } from "../chat/chunks.ts";
 import { openaiError, statusOfError } from "../errors.ts";
-import type { AnswerContext, TranslatedAnswer } from "../translation.ts";
+import { type AnswerContext, modelToName, type TranslatedAnswer } from "../translation.ts";
 import { createIds } from "./call-ids.ts";
 import { failureOf, finishReason } from "./finish.ts";
 import { type Call, inputKey, type Messages, readCall, readMessages } from "./items.ts";
@@ -41,13 +41,14 @@ function badAnswer(message: string): TranslatedAnswer {
 }
 
 /** What an answer and each chunk of a stream say of themselves. */
-export function envelopeOf(response: JsonObject, { request, id, createdSeconds }: AnswerContext): ChatEnvelope {
+export function envelopeOf(response: JsonObject, context: AnswerContext): ChatEnvelope {
+  const { id, createdSeconds } = context;
   const { created_at } = response;
   const isTime = typeof created_at === "number" && Number.isFinite(created_at) && created_at >= 0;
   return {
     id: textOf(response.id) ?? withPrefix("chatcmpl-", id),
     created: isTime ? Math.floor(created_at) : createdSeconds,
-    model: textOf(request.model) ?? textOf(response.model) ?? "",
+    model: modelToName(context, response.model),
   };
 }
 

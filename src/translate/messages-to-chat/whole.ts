@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, objectsOf, textOf } from "../../dialects/shared.ts";
 import { anthropicError, type ErrorFacts, errorIn, statusOfError } from "../errors.ts";
 import { inputOf } from "../tool-input.ts";
-import type { AnswerContext, TranslatedAnswer } from "../translation.ts";
+import { type AnswerContext, modelToName, type TranslatedAnswer } from "../translation.ts";
 import { errorOf, NAMELESS_CALL, plainError } from "./answer-error.ts";
 import { brokenOff, type End, endOf, isCutShort, matchedStop } from "./end.ts";
 import { type Pieces, piecesOf } from "./pieces.ts";
@@ -63,14 +63,14 @@ export function madeId({ id }: AnswerContext, index: number): string {
 /** A message, whole or as it stands when its stream begins. Every count is there, which readers of usage rely on. */
 export function messageOf(
   answer: JsonObject,
-  { request, id }: AnswerContext,
+  context: AnswerContext,
   content: readonly JsonObject[],
   end: End | { readonly [key in keyof End]: null },
   { input_tokens, cache_creation_input_tokens, cache_read_input_tokens, output_tokens, ...details }: Usage,
 ): JsonObject {
   return {
-    model: textOf(request.model) ?? textOf(answer.model) ?? "",
-    id: `msg_${textOf(answer.id)?.replace(/^chatcmpl-/, "") ?? id}`,
+    model: modelToName(context, answer.model),
+    id: `msg_${textOf(answer.id)?.replace(/^chatcmpl-/, "") ?? context.id}`,
     type: "message",
     role: "assistant",
     content,

@@ -1,6 +1,6 @@
 import { responseOf } from "../../dialects/responses/answer.ts";
 import { countOf, isObject, type JsonObject, textOf } from "../../dialects/shared.ts";
-import type { AnswerContext } from "../translation.ts";
+import { type AnswerContext, modelToName } from "../translation.ts";
 
 /** What the envelope of an answer says. */
 export type Head = {
@@ -11,10 +11,11 @@ export type Head = {
 };
 
 /** From a whole answer, or from a chunk of a streamed one. */
-export function headOf(answer: JsonObject, { request, id, createdSeconds }: AnswerContext): Head {
+export function headOf(answer: JsonObject, context: AnswerContext): Head {
+  const { id, createdSeconds } = context;
   return {
     id: textOf(answer.id)?.replace(/^chatcmpl-/, "") || id,
-    model: textOf(request.model) ?? textOf(answer.model) ?? "",
+    model: modelToName(context, answer.model),
     createdSeconds: countOf(answer.created) ?? createdSeconds,
   };
 }
