@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { routesText } from "../../src/cli/routes-text.ts";
+import { routeLine, routesText } from "../../src/cli/routes-text.ts";
 import { untilText } from "../../src/cli/until-text.ts";
 import type { RouteTargetStatus } from "../../src/shell/route-status.ts";
 
@@ -68,6 +68,11 @@ describe("routes on a terminal", () => {
   test("are nothing where there are none", () => {
     expect(routesText([], NOW)).toBe("");
   });
+});
+
+test("a route is a line in the banner", () => {
+  const targets = [target("openai/gpt-4o"), target("anthropic\u001b[2J")];
+  expect(routeLine({ match: { model: "gpt-*" }, targets })).toBe("Route: model gpt-*: openai/gpt-4o → anthropic\\x1b[2J");
 });
 
 test.each([
