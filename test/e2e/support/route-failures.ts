@@ -10,7 +10,6 @@ import { PARTS, type Part, PROVIDER_OF, readRequest, type Spoken, sayingsOf } fr
 import { type Heard, hear, inWords, type Way } from "./route-clients.ts";
 import { type FollowedEvents, followEvents, type RouteEvent } from "./route-events.ts";
 import { type Asking, type Cell, ROWS, type Row, type Scene, type Target, type TomlTable, type TomlValue } from "./route-rows.ts";
-import { freePort } from "./servers.ts";
 
 /** What a target was asked, as itself has seen it. */
 export type Received = {
@@ -60,6 +59,9 @@ export type MeasuredFailover = {
 /** Of the fallback, where it is of another provider. */
 export const FALLBACK_KEY = "sk-of-the-fallback";
 
+/** Of tcpmux; a port that is free now may be somebody's in a moment. */
+const NOBODYS_PORT = 1;
+
 /** Above anything that is expected by far. */
 const PATIENCE_MS = 30_000;
 
@@ -70,7 +72,7 @@ const PACES = ["steady", "quick"] as const;
 type Pace = (typeof PACES)[number];
 
 /** Every row, by every client, whole and streamed, so many at a time. */
-export async function measureFailover(engine: EngineName, runningMax = 32): Promise<MeasuredFailover> {
+export async function measureFailover(engine: EngineName, runningMax = 12): Promise<MeasuredFailover> {
   using folder = temporaryFolder();
   const cells = await Promise.all(
     ROWS.flatMap((row, index) =>
@@ -126,7 +128,7 @@ async function prepared(row: Row, spoken: Spoken, way: Way, model: string, folde
   const cell: Cell = { spoken, way, folder, say: (part, other = spoken) => sayingsOf(other, part, heardSoFar) };
   const targets = row.targets(cell);
   const scripts = await Promise.all(targets.map(({ script, refuses }) => (refuses ? undefined : startScript(...script))));
-  const ports = await Promise.all(scripts.map(async (script) => script?.port ?? (await freePort())));
+  const ports = scripts.map((script) => script?.port ?? NOBODYS_PORT);
   return { row, cell, model, targets, scripts, ports, onText };
 }
 
