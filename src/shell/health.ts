@@ -55,7 +55,7 @@ export function healthOf(facts: HealthFacts): { readonly isHealthy: boolean; rea
     }),
   );
   // A circuit that is only watched keeps nobody from anything.
-  const isKept = breaker === "enforce" && circuits.some((view) => view.state === "open" && !routes.circuits.has(view));
+  const isKept = breaker === "enforce" && circuits.some((view) => view.state === "open" && !routes.openCircuits.has(view));
   const isHealthy = !isKept && routes.states.every(({ isServed }) => isServed);
   return {
     isHealthy,

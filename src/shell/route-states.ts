@@ -2,7 +2,7 @@ import type { RouteMatchSetting } from "../config/route-settings.ts";
 import type { CooldownView } from "../core/cooldown.ts";
 import type { CredentialReading, CredentialSource } from "../core/credential.ts";
 import type { Route, RouteTarget } from "../core/route.ts";
-import type { BreakerKey, BreakerView } from "../core/state-store.ts";
+import type { BreakerView } from "../core/state-store.ts";
 import { namedModel } from "../core/visible-name.ts";
 import { globMatches } from "../rules/glob.ts";
 import { type CircuitSight, worstOf } from "./circuits.ts";
@@ -42,24 +42,27 @@ export type TargetSights = {
 
 export type RouteSights = {
   readonly states: readonly RouteState[];
-  /** Those of targets of routes: while one of them is open, others may take its place. */
-  readonly circuits: ReadonlySet<BreakerView>;
+  /** Those of targets of routes, whose place others may take. */
+  readonly openCircuits: ReadonlySet<BreakerView>;
 };
 
 export function routeSights(routes: readonly SetRoute[], sights: TargetSights): RouteSights {
-  const hosts = hostsOf(routes);
-  const isOfRoute = ({ key }: BreakerView) =>
-    routes.some((one) => one.route.targets.some((target) => modelIn(key, target, one, hosts) !== undefined));
+  const placed = routes.length === 0 ? [] : placedCircuits(routes, sights.circuits);
+  const open = placed.filter(({ view }) => view.state === "open");
   return {
-    states: routes.map((one) => stateOf(one, hosts, sights)),
-    circuits: new Set(routes.length === 0 ? [] : sights.circuits.filter(isOfRoute)),
+    states: routes.map((one) => stateOf(one, placed, sights)),
+    openCircuits: new Set(
+      open.flatMap((circuit) =>
+        routes.some((one) => one.route.targets.some((target) => isOf(circuit, target, one))) ? [circuit.view] : [],
+      ),
+    ),
   };
 }
 
-function stateOf(one: SetRoute, hosts: readonly string[], sights: TargetSights): RouteState {
-  const sighted = one.route.targets.map((target) => sightOf(target, one, hosts, sights));
+function stateOf(one: SetRoute, circuits: readonly Placed[], sights: TargetSights): RouteState {
+  const sighted = one.route.targets.map((target) => sightOf(target, one, circuits, sights));
   // A target without a model of its own has a circuit for each that clients ask for; undefined stands for all others.
-  const models = new Set<string | undefined>([undefined, ...sighted.flatMap(({ openModels }) => openModels)]);
+  const models = new Set<string | undefined>([undefined, ...sighted.flatMap(({ openModels }) => [...openModels])]);
   return {
     match: one.match,
     targets: sighted.map(({ state }) => state),
@@ -73,22 +76,19 @@ type Sight = {
   /** Whatever the model. */
   readonly isClosedToAll: boolean;
   /** Clients' models for which its circuit is open, empty where the model is unknown; of a target with a model of its own none. */
-  readonly openModels: readonly string[];
+  readonly openModels: ReadonlySet<string>;
 };
 
 function canBeAsked({ isClosedToAll, openModels, target }: Sight, model: string | undefined): boolean {
-  return !isClosedToAll && (target.model !== undefined || model === undefined || !openModels.includes(model));
+  return !isClosedToAll && (target.model !== undefined || model === undefined || !openModels.has(model));
 }
 
-function sightOf(target: RouteTarget, one: SetRoute, hosts: readonly string[], sights: TargetSights): Sight {
-  const { circuits, breaker, cooldowns } = sights;
+function sightOf(target: RouteTarget, one: SetRoute, circuits: readonly Placed[], sights: TargetSights): Sight {
+  const { breaker, cooldowns } = sights;
   const source = target.to.kind === "simulated" ? undefined : target.credential;
   const reading = source === undefined ? undefined : sights.read(source);
   const state = source === undefined ? undefined : sights.sourceState(source);
-  const own = circuits.flatMap((view) => {
-    const model = modelIn(view.key, target, one, hosts);
-    return model === undefined ? [] : [{ view, model }];
-  });
+  const own = circuits.filter((circuit) => isOf(circuit, target, one));
   const open = breaker === "enforce" ? own.filter(({ view }) => view.state === "open") : [];
   const cooldown = lastOf(cooldowns.filter(({ key }) => key.target === target.name && isOfCredential(key.credential, reading)));
   const closing =
@@ -107,23 +107,33 @@ function sightOf(target: RouteTarget, one: SetRoute, hosts: readonly string[], s
       passedOver: closing,
     },
     isClosedToAll: closing !== undefined,
-    openModels: target.model === undefined ? open.map(({ model }) => model) : [],
+    openModels: new Set(target.model === undefined ? open.map(({ model }) => model) : []),
   };
 }
 
-/** Is it a circuit of this target, and then of which model? Empty: unknown. */
-function modelIn(key: BreakerKey, target: RouteTarget, { match }: SetRoute, hosts: readonly string[]): string | undefined {
-  const { model: name = "" } = key;
-  const host = hosts.find((each) => name.endsWith(`@${each}`));
-  if (key.provider !== target.provider || host !== target.host) return undefined;
-  const model = host === undefined ? name : name.slice(0, -host.length - 1);
-  if (target.model !== undefined) return model === namedModel(target.model) ? model : undefined;
-  return match.model === undefined || globMatches(match.model, model) ? model : undefined;
+type Placed = {
+  readonly view: BreakerView;
+  /** Empty: unknown. */
+  readonly model: string;
+  /** Undefined: its provider's usual place. */
+  readonly host: string | undefined;
+};
+
+/** Circuits of targets elsewhere than at their provider's have the host behind the model. */
+function placedCircuits(routes: readonly SetRoute[], circuits: readonly BreakerView[]): readonly Placed[] {
+  const hosts = [...new Set(routes.flatMap(({ route }) => route.targets.flatMap(({ host }) => host ?? [])))];
+  return circuits.map((view) => {
+    const { model = "" } = view.key;
+    const host = hosts.find((each) => model.endsWith(`@${each}`));
+    return { view, host, model: host === undefined ? model : model.slice(0, -host.length - 1) };
+  });
 }
 
-/** Of targets elsewhere than at their provider's, whose circuits are told by them. */
-function hostsOf(routes: readonly SetRoute[]): readonly string[] {
-  return [...new Set(routes.flatMap(({ route }) => route.targets.flatMap(({ host }) => host ?? [])))];
+/** Is it a circuit of this target? */
+function isOf({ view, model, host }: Placed, target: RouteTarget, { match }: SetRoute): boolean {
+  if (view.key.provider !== target.provider || host !== target.host) return false;
+  if (target.model !== undefined) return model === namedModel(target.model);
+  return match.model === undefined || globMatches(match.model, model);
 }
 
 /** May it be asked with the key that a client shows? */

@@ -7,7 +7,7 @@ import type { Targets } from "../../src/shell/targets.ts";
 
 const SIMULATED = Object.fromEntries(PROVIDER_NAMES.map((name) => [name, { kind: "simulated" }])) as Targets;
 const MEMORY: StoreHealth = { kind: "memory", isUp: true, instances: 1, detail: undefined };
-const NO_ROUTES: RouteSights = { states: [], circuits: new Set() };
+const NO_ROUTES: RouteSights = { states: [], openCircuits: new Set() };
 const UNTIL_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 function view(state: CircuitState, changes: Partial<BreakerView> = {}): BreakerView {
@@ -131,7 +131,7 @@ describe("health", () => {
     } as const;
     const sights = (isServed: boolean, ...targets: readonly RouteTargetState[]): RouteSights => ({
       states: [{ match: { model: "gpt-*" }, targets, isServed }],
-      circuits: new Set(),
+      openCircuits: new Set(),
     });
 
     test("is nothing where there are none", () => {
@@ -175,7 +175,7 @@ describe("health", () => {
 
     test("an open circuit of a route's target is no more than that", () => {
       const [ofRoute, other] = [view("open"), view("open", { key: key("other") })];
-      const routes = { ...sights(true, target()), circuits: new Set([ofRoute]) };
+      const routes = { ...sights(true, target()), openCircuits: new Set([ofRoute]) };
       expect(told([ofRoute], { routes }).isHealthy).toBe(true);
       expect(told([ofRoute, other], { routes }).isHealthy).toBe(false);
     });

@@ -172,8 +172,8 @@ describe("targets of routes", () => {
       circuit("openai", "o3"),
       circuit("anthropic", "claude-sonnet-4-5"),
     ];
-    expect([...sightsOf([BOTH], { circuits }).circuits]).toEqual([circuits[0], circuits[4]].flatMap((each) => each ?? []));
-    expect([...sightsOf([ANY_MODEL], { circuits }).circuits]).toEqual(circuits.slice(0, 3));
-    expect(sightsOf([], { circuits }).circuits.size).toBe(0);
+    expect([...sightsOf([BOTH], { circuits }).openCircuits]).toEqual([circuits[0], circuits[4]].flatMap((each) => each ?? []));
+    expect([...sightsOf([ANY_MODEL], { circuits }).openCircuits]).toEqual(circuits.slice(0, 3));
+    expect(sightsOf([], { circuits }).openCircuits.size).toBe(0);
   });
 });

@@ -76,5 +76,5 @@ test("routes that are gone are not seen any more", () => {
     ["openai/gpt-4o", "openai@eu.example", "anthropic"],
   ]);
   routes.set([], [], "off");
-  expect(routes.sights([])).toEqual({ states: [], circuits: new Set() });
+  expect(routes.sights([])).toEqual({ states: [], openCircuits: new Set() });
 });
