@@ -28,6 +28,8 @@ export type Asked = {
   readonly maxRetries: number;
   /** Whoever hears nothing for so long has been left hanging. */
   readonly patienceMs: number;
+  /** With it the client goes away. */
+  readonly leaving?: AbortSignal | undefined;
   /** Gets the text so far. */
   readonly onText: (text: string) => void;
 };
@@ -44,7 +46,8 @@ export async function hear(asked: Asked): Promise<Heard> {
   };
   const patience = AbortSignal.timeout(asked.patienceMs);
   try {
-    await (asked.spoken === "chat" ? hearChat : hearMessages)(asked, heard, patience);
+    const signal = asked.leaving === undefined ? patience : AbortSignal.any([patience, asked.leaving]);
+    await (asked.spoken === "chat" ? hearChat : hearMessages)(asked, heard, signal);
   } catch (error) {
     heard.error = patience.aborted ? new Error(`nothing came for ${asked.patienceMs} ms`) : error;
     heard.headers ??= headersOf(error);
