@@ -26,16 +26,17 @@ const DOWN = { error: { message: "overloaded", type: "server_error", param: null
 /** A target whose answer can be changed; it keeps the keys that it was shown. */
 function startTarget() {
   const keys: (string | null)[] = [];
-  const target = { keys, status: 200, body: ANSWER as object };
+  const target = { keys, status: 200, body: ANSWER as object | string };
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     fetch(request) {
       keys.push(request.headers.get("authorization"));
+      if (typeof target.body === "string") return new Response(target.body, { headers: { "content-type": "text/event-stream" } });
       return Response.json(target.body, { status: target.status });
     },
   });
-  const answers = (status: number, body: object) => Object.assign(target, { status, body });
+  const answers = (status: number, body: object | string) => Object.assign(target, { status, body });
   return { keys, answers, url: `http://127.0.0.1:${server.port}`, host: `127.0.0.1:${server.port}`, stop: () => server.stop(true) };
 }
 
@@ -301,6 +302,27 @@ describe.each(ENGINES)("what operators see of routes with the %s engine", (engin
       attempts: 2,
       answeredElsewhere: 1,
     });
+  });
+
+  test("a stream that broke off is told of the target that began it", async () => {
+    const chunk = {
+      id: "c",
+      object: "chat.completion.chunk",
+      created: 1,
+      model: "gpt-4o",
+      choices: [{ index: 0, delta: { content: "Hel" } }],
+    };
+    primary.answers(200, `data: ${JSON.stringify(chunk)}\n\n`);
+    const before = (await daemon.events()).filter(({ type }) => type === "exchange").at(-1)?.exchange;
+    await ask(CHAT_PATH, { model: "gpt-4o", stream: true, messages: [] }).catch(() => "cut");
+    const isIts = ({ exchange, stream }: Row) => exchange > Number(before) && stream === 1;
+    const row = (await eventually(() => rowsOf(ledger()).find(isIts), "the row of the stream")) as Row & Record<string, unknown>;
+    expect(row).toMatchObject({ provider: "openai", target: null, status: 200, done: "cut", failure: "degraded" });
+    expect(JSON.parse(String(row.failed))).toEqual([
+      { target: nameOf(primary), class: "degraded", status: 200, reason: "upstream_closed_early", attempts: 1, ms: expect.any(Number) },
+    ]);
+    const line = `→ ${nameOf(primary)} failed (degraded upstream closed early): 200 `;
+    await eventually(() => (daemon.log().includes(line) ? true : undefined), "the line of the stream");
   });
 
   test("no secret stands in anything that was told", async () => {
