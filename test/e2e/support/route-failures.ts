@@ -87,19 +87,17 @@ export async function measureFailover(engine: EngineName, runningMax = 12): Prom
   for (const pace of PACES) {
     const own = cells.filter(({ row }) => row.quick === (pace === "quick"));
     const ledger = join(folder.path, `${pace}.sqlite`);
-    const { daemon, events } = await startPlace(engine, pace, own, ledger);
+    await using place = await startPlace(engine, pace, own, ledger);
     const waiting = [...own];
     const work = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        measured[cells.indexOf(next)] = await measuredCell(next, { daemon, events });
+        measured[cells.indexOf(next)] = await measuredCell(next, place);
       }
     };
     await Promise.all(Array.from({ length: runningMax }, work));
-    const told = events.all().filter(({ type }) => type === "exchange");
+    const told = place.events.all().filter(({ type }) => type === "exchange");
     exchanges.push(...told);
     ledgerRows.push(...(await rowsWhen(ledger, told.length)));
-    events.stop();
-    await daemon.stop();
   }
   for (const { scripts } of cells) for (const script of scripts) script?.stop();
   return {
@@ -169,13 +167,21 @@ function routeToml({ row, cell, model, targets, ports }: Prepared): string {
     .join("")}`;
 }
 
-type Place = { readonly daemon: TestDaemon; readonly events: FollowedEvents };
+type Place = AsyncDisposable & { readonly daemon: TestDaemon; readonly events: FollowedEvents };
 
 async function startPlace(engine: EngineName, pace: Pace, cells: readonly Prepared[], ledger: string): Promise<Place> {
   const breaker = { ...TABLES.breaker, cooldown_seconds: COOLDOWN_SECONDS[pace] };
   const toml = [gatewayToml({ ...TABLES, breaker }), `[cost]\nledger = ${tomlOf(ledger)}\n`, ...cells.map(routeToml)].join("\n");
   const daemon = await startTestDaemon({ engine, toml, args: ["--seed", "1"], environment: { FALLBACK_KEY } });
-  return { daemon, events: await followEvents(daemon) };
+  const events = await followEvents(daemon);
+  return {
+    daemon,
+    events,
+    async [Symbol.asyncDispose]() {
+      events.stop();
+      await daemon.stop();
+    },
+  };
 }
 
 // ---- a cell ----
