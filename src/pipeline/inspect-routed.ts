@@ -3,13 +3,14 @@ import { headerValue, withoutHeaders } from "../core/headers.ts";
 import { FRAME_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Route, RouteTarget } from "../core/route.ts";
+import type { BreakerOutcome } from "../core/state-store.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import { statusOfStreamError } from "../policy/classify.ts";
 import { RESCUES_BY_DIALECT } from "../rescue/index.ts";
 import { WHOLE } from "../stream/whole.ts";
 import { watchOf } from "./helpers/answer-watch.ts";
 import { chunksOf, discard } from "./helpers/bodies.ts";
-import type { Governed } from "./helpers/governed.ts";
+import type { Governed, Told } from "./helpers/governed.ts";
 import { GuardedStream, type StreamFailure } from "./helpers/guarded-stream.ts";
 import { patientBody } from "./helpers/patient-body.ts";
 import { FRAMING_FIELDS, mediaTypeOf, streamFraming } from "./helpers/stream-framing.ts";
@@ -36,14 +37,28 @@ export type InspectingRouted = {
  * its end, and what is neither an answer nor an error of the API is a failure too.
  */
 export async function inspectRouted(response: OpenResponse, doing: InspectingRouted, ports: Ports): Promise<Inspected> {
-  const { exchange, governed, target, isStream, isTranslated, searchDueMs } = doing;
+  const { governed } = doing;
+  // One answer counts once: a failure is told by whoever asks again, and a success when it is one.
+  let told: BreakerOutcome | undefined;
+  let isLetGo = false;
+  const settle = (outcome: BreakerOutcome) => {
+    if (isLetGo) governed.settle(outcome);
+    else told = outcome;
+  };
+  const inspected = await looked(response, { observed: governed.observed, settle }, doing, ports);
+  isLetGo = true;
+  if (inspected.failure === undefined && told !== undefined) governed.settle(told);
+  return inspected;
+}
+
+async function looked(response: OpenResponse, governed: Told, doing: InspectingRouted, ports: Ports): Promise<Inspected> {
+  const { exchange, target, isStream, isTranslated, searchDueMs } = doing;
   const { status, body, headers } = response;
   const patient =
     body === null || body instanceof Uint8Array ? body : patientBody(body, target.idleMs, searchDueMs, ports.clock, exchange.clientGone);
   if (status >= 400) return failed({ ...response, body: patient }, exchange, ports);
   const unfit = (what: string) => {
     discard(response);
-    governed.settle("failure");
     return unusable(exchange, "upstream_protocol", `the upstream answered ${status} with ${what}, which is no answer of its API`, ports);
   };
   if (status >= 300) return unfit("a redirect");
@@ -51,7 +66,7 @@ export async function inspectRouted(response: OpenResponse, doing: InspectingRou
   if (exchange.dialect === undefined) return { response, failure: undefined };
   const framing = streamFraming(response, exchange);
   if (framing !== undefined && framing !== WHOLE && !isStream) return unfit("a stream that was not asked for");
-  if (framing !== undefined && framing !== WHOLE) return guarded(response, framing, exchange.dialect, doing, ports);
+  if (framing !== undefined && framing !== WHOLE) return guarded(response, framing, exchange.dialect, governed, doing, ports);
   const type = mediaTypeOf(response);
   if (!/json/.test(type)) return unfit(type === "" ? "no content type" : type);
   if ((headerValue(headers, "content-encoding") ?? "identity") !== "identity") return unfit("a content coding that was not asked for");
@@ -70,7 +85,8 @@ async function guarded(
   response: OpenResponse,
   framing: ReturnType<typeof streamFraming> & object,
   dialect: keyof typeof DIALECTS,
-  { exchange, addedUsage, governed, route, target, askedMs, searchDueMs }: InspectingRouted,
+  governed: Told,
+  { exchange, addedUsage, route, target, askedMs, searchDueMs }: InspectingRouted,
   ports: Ports,
 ): Promise<Inspected> {
   const { headers, body } = response;

@@ -33,8 +33,7 @@ export type Leg = {
 export type PassedOver = {
   readonly kind: "passed_over";
   /** A word for people and programs. */
-  readonly reason:
-    /** Nobody has said where it is. */
+  readonly reason: /** Nobody has said where it is. */
     | "no_upstream"
     | "cooldown"
     | "not_lent"
@@ -52,6 +51,7 @@ type Asked = {
   readonly exchange: Identified;
   /** The model that the client asks for. */
   readonly model: string | undefined;
+  readonly isStream: boolean;
   /** Short hash of the key that the client shows. */
   readonly clientKey: string | undefined;
 };
@@ -63,7 +63,7 @@ export function routeOf(exchange: Identified, model: string | undefined, { route
 
 /** What a target gets of a request, or why it gets nothing. `isLastResort`: it is asked although it is left alone for now. */
 export function legOf(asked: Asked, target: RouteTarget, gateway: Gateway, ports: Ports, isLastResort = false): Leg | PassedOver {
-  const { exchange, model, clientKey } = asked;
+  const { exchange, model, isStream, clientKey } = asked;
   const isOwn = target.provider === exchange.provider;
   if (target.to.kind === "missing") return { kind: "passed_over", reason: "no_upstream" };
   const credential = credentialFor(exchange, target, gateway, ports);
@@ -87,7 +87,7 @@ export function legOf(asked: Asked, target: RouteTarget, gateway: Gateway, ports
     namesAnswering: true,
     ...shown(there, credential, isOwn, api.dialect, target),
   };
-  const to: Target = { ...target.to, adaptation };
+  const to: Target = isStream ? beforeFirstToken({ ...target.to, adaptation }, target) : { ...target.to, adaptation };
   return {
     kind: "leg",
     target,
@@ -97,6 +97,12 @@ export function legOf(asked: Asked, target: RouteTarget, gateway: Gateway, ports
     cooldown,
     circuit: { provider: target.provider, model: target.host === undefined ? name : `${name ?? ""}@${target.host}` },
   };
+}
+
+/** A stream without a head has no output either. */
+function beforeFirstToken(to: Exclude<Target, { kind: "missing" }>, { firstTokenMs }: RouteTarget): Target {
+  if (to.kind !== "url" || firstTokenMs === 0) return to;
+  return { ...to, timeoutMs: Math.min(to.timeoutMs || firstTokenMs, firstTokenMs) };
 }
 
 const AS_IT_IS: Adaptation = {

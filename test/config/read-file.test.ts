@@ -128,7 +128,11 @@ describe("every problem is told, each with its place", () => {
       '[backend]\nendpoint = "http://x"\nupstream = "http://y"\n',
       '3:1: unknown key "upstream" in [backend]',
     ],
-    ["a dialect", '[backend]\nendpoint = "http://x"\ndialect = "response"\n', "expected one of chat, responses, messages; did you mean responses?"],
+    [
+      "a dialect",
+      '[backend]\nendpoint = "http://x"\ndialect = "response"\n',
+      "expected one of chat, responses, messages; did you mean responses?",
+    ],
     ["a preset", '[backend]\nendpoint = "http://x"\npreset = "light"\n', "expected lightspeed; did you mean lightspeed?"],
     [
       "a field that frames the message",

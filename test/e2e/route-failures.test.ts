@@ -115,6 +115,7 @@ const EXPECTED: Readonly<Record<Group, Readonly<Record<string, readonly Expected
     "connection refused": [[FALLBACK, "refused + 1", "primary degraded upstream_refused x3, fallback 200"]],
     "reset before any byte": [gaveUpOn("upstream_closed_early")],
     "silence, timeout = 0.25": [silent],
+    "silence, first_token_timeout = 0.25": [silent],
     "a head and nothing else, first_token_timeout and idle_timeout = 0.25": [silent],
     "a beginning without output, first_token_timeout = 0.25": [silent],
     "keepalives without output, first_token_timeout = 0.25": [silent],
@@ -196,6 +197,7 @@ const EXPECTED: Readonly<Record<Group, Readonly<Record<string, readonly Expected
     ],
     "cut; the fallback answers whole, and the third as a stream": [[JOINED, "1 + 3 + 1", NOTHING_TOLD]],
     "cut; the fallback is overloaded": [[BROKEN_OFF, "1 + 3", NOTHING_TOLD]],
+    "stall, idle_timeout = 0.5, timeout = 0.25 of the route": [goneOn],
     "cut; the fallback is cut too, and the third goes on behind both": [[JOINED, "1 + 1 + 1", NOTHING_TOLD]],
   },
   "fails again and again": {
@@ -459,6 +461,19 @@ describe.each(ENGINES)("failures of a route's targets, as the official SDKs see 
     for (const { measured } of each().filter(({ cell }) => cell.row.name === "429, Retry-After: 1")) {
       const [first, second] = measured.received;
       expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(990);
+    }
+  });
+
+  test("a request whose target does not work counts once for its circuit, however often the target was asked", () => {
+    for (const cell of cells.filter(({ row }) => !row.quick)) {
+      const exchanges = cell.asked.flatMap((measured) => measured.exchanges);
+      const failed = (name: string) =>
+        exchanges.filter(({ gateway }) =>
+          gateway?.tried.some(({ target, failure, reason }) => target === name && failure === "degraded" && reason !== "time_budget"),
+        ).length;
+      const expected = [...cell.parts].flatMap(([name, part]) => (failed(name) === 0 ? [] : [[part, failed(name)]]));
+      const counted = [...cell.failures].filter(([, failures]) => failures > 0);
+      expect({ cell: nameOf(cell), counted }).toEqual({ cell: nameOf(cell), counted: expected as [Part, number][] });
     }
   });
 

@@ -44,7 +44,7 @@ function legFor(request: Identified, to: RouteTarget, { reading, cooling, hasKey
     cooldowns: { of: () => cooling },
   } as unknown as Gateway;
   const ports = { access: { isKey: hasKeys ? () => true : undefined, origins: new Set<string>() }, targets: {} } as unknown as Ports;
-  return legOf({ exchange: request, model: "asked", clientKey: "hash" }, to, gateway, ports);
+  return legOf({ exchange: request, model: "asked", isStream: false, clientKey: "hash" }, to, gateway, ports);
 }
 
 function reached(leg: Leg | PassedOver): Leg {

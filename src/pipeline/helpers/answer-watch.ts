@@ -8,7 +8,7 @@ import { ERROR_MEMBER } from "../../dialects/index.ts";
 import { parseObject } from "../../dialects/shared.ts";
 import { answeredModel, mayHoldUsage } from "../../dialects/usage.ts";
 import { failureInAnswer } from "../../policy/classify.ts";
-import { type Governed, outcomeOf } from "./governed.ts";
+import { outcomeOf, type Told } from "./governed.ts";
 import type { StreamWatch } from "./watched-stream.ts";
 
 /** What has been seen of a stream. */
@@ -27,7 +27,7 @@ export function watchOf(
   dialect: Dialect,
   exchange: Identified,
   addedUsage: boolean,
-  governed: Governed,
+  governed: Told,
   ports: Ports,
 ): AnswerWatch {
   const { observed } = governed;

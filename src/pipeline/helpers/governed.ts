@@ -61,6 +61,9 @@ export class Governed {
   }
 }
 
+/** What somebody who looks at an answer tells of it. */
+export type Told = Pick<Governed, "observed" | "settle">;
+
 /** The target failed, or was never asked. A client that left may still have been served. */
 function isFailed(status: number | null, attempts: number): boolean {
   return attempts === 0 || (status !== null && status >= 500);

@@ -10,7 +10,7 @@ import { answeredModel, mayHoldUsage, usageOfUnknown } from "../../dialects/usag
 import { failureInAnswer, failureOfAnswer } from "../../policy/classify.ts";
 import { TooSlow } from "./alarm.ts";
 import { dated } from "./dated.ts";
-import type { Governed } from "./governed.ts";
+import type { Told } from "./governed.ts";
 import { ownError } from "./own-error.ts";
 import { peeked } from "./peeked.ts";
 import { textIn } from "./read-facts.ts";
@@ -27,7 +27,7 @@ export type Inspected = {
   readonly error?: string;
 };
 
-export async function wholeLater(response: OpenResponse, exchange: Identified, governed: Governed, ports: Ports): Promise<Inspected> {
+export async function wholeLater(response: OpenResponse, exchange: Identified, governed: Told, ports: Ports): Promise<Inspected> {
   const { body } = response;
   const isSelfDelimited = body !== null && !(body instanceof Uint8Array) && body.isSelfDelimited === true;
   const { answer, there, isSlow } = await read(response, exchange, FRAME_BYTES_MAX);
@@ -42,7 +42,7 @@ export function whole(
   there: Uint8Array | AtHand,
   isSelfDelimited: boolean,
   exchange: Identified,
-  governed: Governed,
+  governed: Told,
   ports: Ports,
 ): Inspected {
   const told = isSelfDelimited ? quicklyTold(answer, there, exchange) : undefined;
@@ -67,7 +67,7 @@ function quicklyTold({ status, headers }: OpenResponse, there: Uint8Array | AtHa
   );
 }
 
-function noted(json: JsonObject, answer: OpenResponse, { dialect }: Identified, governed: Governed): Inspected {
+function noted(json: JsonObject, answer: OpenResponse, { dialect }: Identified, governed: Told): Inspected {
   const { observed } = governed;
   observed.usage = dialect === undefined ? usageOfUnknown(json, undefined) : DIALECTS[dialect].usage(json, undefined);
   observed.answeredModel = answeredModel(json);
@@ -79,7 +79,7 @@ const STALLED = "the upstream's answer stands still (idle_timeout of the route's
 const SILENT: Failure = { class: "degraded", isSilent: true, retryAfterMs: undefined };
 const BROKEN = "the upstream's answer begins as JSON and is none";
 
-export function succeeded(response: OpenResponse, governed: Governed): Inspected {
+export function succeeded(response: OpenResponse, governed: Told): Inspected {
   governed.settle("success");
   return { response, failure: undefined };
 }

@@ -45,7 +45,8 @@ export type Asking = {
 };
 
 export type RoutedAsking = Pick<Persisting, "retry" | "attemptsBefore" | "waitMsMax"> & {
-  readonly inspect: (response: OpenResponse, as: Identified, addedUsage: boolean) => ReturnType<typeof inspect>;
+  /** `askedMs`: when the target was asked, monotonic. */
+  readonly inspect: (response: OpenResponse, as: Identified, addedUsage: boolean, askedMs: number) => ReturnType<typeof inspect>;
 };
 
 type AskedWithFaults =
@@ -68,6 +69,7 @@ export async function askUntilAnswered(
   const as = ofUsage ?? target;
   const factsThere = ofUsage === undefined ? (side?.facts ?? facts) : new Facts(ofUsage, ports);
   const skipped: Notes["skipped"][] = [];
+  let askedMs = 0;
   const inspectHere: RoutedAsking["inspect"] = (response, seen, addedUsage) => inspect(response, seen, addedUsage, held, ports);
   const toClient = side?.toClient ?? ((response: OpenResponse) => ({ response, error: undefined }));
   const first: Asking = { ...asking, side: { exchange: as, facts: factsThere, toClient }, plain: true };
@@ -87,13 +89,14 @@ export async function askUntilAnswered(
       async ask(attemptNumber) {
         if (attemptNumber === 1 && first.first !== undefined) return first.first.asked;
         const asking = attemptNumber === 1 ? first : { ...first, upstream: await decideAgain(routed === undefined ? first : there, ports) };
+        askedMs = ports.clock.monotonicMs();
         const asked = await askOnce(asking, attemptNumber, ports);
         if (typeof asked !== "string" && asked.skipped !== undefined) skipped.push(asked.skipped);
         return asked;
       },
       inspect: (response) =>
         (response === first.first?.asked.response ? first.first.meaning : undefined) ??
-        (routed?.inspect ?? inspectHere)(response, as, ofUsage !== undefined),
+        (routed?.inspect ?? inspectHere)(response, as, ofUsage !== undefined, askedMs),
     },
     ports,
   );

@@ -43,8 +43,7 @@ export async function governed(received: Identified, gateway: Gateway, ports: Po
     const { governed: held, refusal, circuit } = admitting instanceof Promise ? await admitting : admitting;
     notes = { model: known.model, faults: NOTHING_NOTED.faults, skipped: NOTHING_NOTED.skipped, error: undefined, governed: held };
     if (refusal !== undefined) return delivered(exchange, refusal, { ...notes, error: "rate_limited" }, ports);
-    const budgetMs = Math.min(own?.budgetMs ?? Number.POSITIVE_INFINITY, route?.timeoutMs || Number.POSITIVE_INFINITY);
-    const untilMonotonicMs = budgetMs === Number.POSITIVE_INFINITY ? undefined : exchange.receivedMonotonicMs + budgetMs;
+    const untilMonotonicMs = own?.budgetMs === undefined ? undefined : exchange.receivedMonotonicMs + own.budgetMs;
     const way: GovernedWay = { governed: held, circuit, isRepeatable, untilMonotonicMs, route };
     const facts = new Facts(exchange, ports, known);
     const planning = planOf(exchange, facts, way, own?.testMode, ports);

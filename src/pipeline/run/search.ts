@@ -47,6 +47,7 @@ export class Search {
   readonly #doing: Searching;
   readonly #ports: Ports;
   readonly #tried: Tried[] = [];
+  #way: GovernedWay;
   #index = 0;
   #hasAsked = false;
   #lastResort: RouteTarget | undefined;
@@ -59,6 +60,7 @@ export class Search {
   constructor(doing: Searching, ports: Ports) {
     this.#doing = doing;
     this.#ports = ports;
+    this.#way = doing.way;
     this.#doing.way.governed.observed.tried = this.#tried;
   }
 
@@ -69,6 +71,7 @@ export class Search {
   /** The next target that answers; undefined: there is none. `accepts`: which of them may be asked. */
   async next(wanted: Wanted, accepts: (target: RouteTarget) => boolean, isRescue: boolean): Promise<Outcome> {
     const { route } = this.#doing;
+    this.#way = this.#wayFrom(isRescue ? this.#ports.clock.monotonicMs() : wanted.exchange.receivedMonotonicMs);
     while (this.#index < route.targets.length) {
       const target = route.targets[this.#index++];
       if (target === undefined || !accepts(target)) continue;
@@ -106,18 +109,25 @@ export class Search {
     this.#cool(failure, cooldown);
   }
 
+  /** The route's time is that of one search; the client's is that of all. */
+  #wayFrom(startMs: number): GovernedWay {
+    const { way, route } = this.#doing;
+    if (route.timeoutMs === 0) return way;
+    return { ...way, untilMonotonicMs: Math.min(way.untilMonotonicMs ?? Number.POSITIVE_INFINITY, startMs + route.timeoutMs) };
+  }
+
   #isOutOfTime(): boolean {
-    const { untilMonotonicMs } = this.#doing.way;
+    const { untilMonotonicMs } = this.#way;
     return untilMonotonicMs !== undefined && untilMonotonicMs <= this.#ports.clock.monotonicMs();
   }
 
   /** The way to a target that may be asked by now. */
   async #legTo({ exchange }: Wanted, target: RouteTarget, isLastResort = false): Promise<Leg | undefined> {
-    const { way, model } = this.#doing;
+    const { way, model, isStream } = this.#doing;
     const { gateway, observed } = way.governed;
     const isTooSmall = this.#contextTokensMin > 0 && (target.contextTokens ?? 0) <= this.#contextTokensMin;
     if (isTooSmall) return this.#passOver(target, "context_window");
-    const leg = legOf({ exchange, model, clientKey: observed.caller.key }, target, gateway, this.#ports, isLastResort);
+    const leg = legOf({ exchange, model, isStream, clientKey: observed.caller.key }, target, gateway, this.#ports, isLastResort);
     if (leg.kind === "passed_over" && leg.isClientsOwnKey === true) this.#lastResort ??= target;
     if (leg.kind === "passed_over") return this.#passOver(target, leg.reason, leg.waiting);
     const circuit = gateway.breaker === undefined ? undefined : await gateway.store.admit(leg.circuit);
@@ -133,7 +143,8 @@ export class Search {
   }
 
   async #ask(wanted: Wanted, leg: Leg, isRescue: boolean): Promise<Outcome | "next"> {
-    const { way, isStream, route, met } = this.#doing;
+    const { isStream, route, met } = this.#doing;
+    const way = this.#way;
     const { observed } = way.governed;
     const { target, exchange, ports } = leg;
     const { clock } = ports;
@@ -168,7 +179,7 @@ export class Search {
         retry: retryOf(target, way.governed.gateway.retry),
         attemptsBefore,
         waitMsMax: this.#hasMore() ? route.waitMsMax : Number.POSITIVE_INFINITY,
-        inspect: (response: OpenResponse, as: Identified, addedUsage: boolean) =>
+        inspect: (response: OpenResponse, as: Identified, addedUsage: boolean, askedMs: number) =>
           inspectRouted(
             response,
             {
@@ -179,7 +190,7 @@ export class Search {
               target,
               isStream,
               isTranslated,
-              askedMs: clock.monotonicMs(),
+              askedMs,
               searchDueMs: way.untilMonotonicMs ?? Number.POSITIVE_INFINITY,
             },
             ports,

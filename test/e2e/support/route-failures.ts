@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type EngineName, startTestDaemon, type TestDaemon } from "./daemon.ts";
 import { temporaryFolder } from "./folder.ts";
-import { circuitOf, gatewayToml, QUICK } from "./gateway-daemon.ts";
+import { circuitOf, circuitsOf, gatewayToml, QUICK } from "./gateway-daemon.ts";
 import { type Asked, type Script, startScript } from "./gateway-upstream.ts";
 import { field } from "./http-message.ts";
 import { type Row as LedgerRow, rowsWhen } from "./ledger.ts";
@@ -47,6 +47,8 @@ export type MeasuredCell = {
   readonly asked: readonly Measured[];
   /** Of circuits of its targets. */
   readonly circuits: readonly RouteEvent[];
+  /** What they have counted, by target. */
+  readonly failures: ReadonlyMap<Part, number>;
 };
 
 export type MeasuredFailover = {
@@ -194,11 +196,14 @@ async function measuredCell(prepared: Prepared, { daemon, events }: Place): Prom
     return `${PROVIDER_OF[target.spoken ?? spoken]}${asked === undefined ? "" : `/${asked}`}@127.0.0.1:${ports[index]}`;
   });
   const parts = new Map(names.map((name, index) => [name, partAt(index)] as const));
+  const circuitAt = (index: number) => {
+    const { spoken: other, settings } = targets[index] ?? {};
+    return `${PROVIDER_OF[other ?? spoken]}/${settings?.model ?? model}@127.0.0.1:${ports[index]}`;
+  };
   const scene: Scene = {
     folder,
     circuitIsDue: async (part) => {
-      const index = PARTS.indexOf(part);
-      const circuit = `${PROVIDER_OF[targets[index]?.spoken ?? spoken]}/${model}@127.0.0.1:${ports[index]}`;
+      const circuit = circuitAt(PARTS.indexOf(part));
       await until(async () => (await circuitOf(daemon, circuit)).state === "half_open", `a probe of ${circuit}`);
     },
   };
@@ -238,7 +243,9 @@ async function measuredCell(prepared: Prepared, { daemon, events }: Place): Prom
     });
   }
   const circuits = events.all().filter((event) => event.type === "circuit" && event.model?.startsWith(`${model}@`));
-  return { row, spoken, way, model, parts, asked, circuits };
+  const counts = new Map((await circuitsOf(daemon)).map(({ circuit, failures }) => [circuit, failures]));
+  const failures = new Map(targets.map((_, index) => [partAt(index), counts.get(circuitAt(index)) ?? 0] as const));
+  return { row, spoken, way, model, parts, asked, circuits, failures };
 }
 
 function countOf(received: readonly Received[], part: Part): number {

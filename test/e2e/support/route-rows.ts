@@ -214,6 +214,11 @@ nothing(
   before(() => () => {}, { timeout: SOON }),
 );
 nothing(
+  "silence, first_token_timeout = 0.25",
+  before(() => () => {}, { first_token_timeout: SOON }),
+  STREAMED,
+);
+nothing(
   "a head and nothing else, first_token_timeout and idle_timeout = 0.25",
   before((say) => say.headOnly, { first_token_timeout: SOON, idle_timeout: SOON }),
 );
@@ -394,6 +399,11 @@ goneOn("cut; the fallback is overloaded", ({ say }) => [
   { script: [say("primary").half("fin")] },
   { script: [say("fallback").error("overloaded")], settings: { prefill: true } },
 ]);
+goneOn(
+  "stall, idle_timeout = 0.5, timeout = 0.25 of the route",
+  goneOnFor((say) => say.half("nothing", SHARED_TEXT), { idle_timeout: 2 * SOON }),
+  { ...STREAMED, route: { rescue: "continue", timeout: SOON } },
+);
 goneOn("cut; the fallback is cut too, and the third goes on behind both", ({ say }) => [
   { script: [say("primary").half("fin", SHARED_TEXT)] },
   { script: [say("fallback").goesOnFor(3)], settings: { prefill: true } },
