@@ -38,8 +38,9 @@ export class Alarm {
 
   /** Throws `TooSlow`, or `BodyCut` where the client has gone. The reading itself goes on, and may be waited for again. */
   guard<Value>(reading: Promise<Value>): Promise<Value> {
-    if (this.#gone.aborted) return Promise.reject(new BodyCut("reset"));
     return new Promise((resolve, reject) => {
+      // The reading may fail all the same, and a failure that nobody takes ends the process.
+      if (this.#gone.aborted) reject(new BodyCut("reset"));
       this.#breakOff = reject;
       reading.then(resolve, reject);
       // It may have gone off while nobody read.
@@ -53,7 +54,10 @@ export class Alarm {
     this.#gone.removeEventListener("abort", this.#leave);
   }
 
-  readonly #leave = () => this.#breakOff?.(new BodyCut("reset"));
+  readonly #leave = () => {
+    this.#sleep?.abort();
+    this.#breakOff?.(new BodyCut("reset"));
+  };
 
   async #run(sleep: AbortController): Promise<void> {
     this.#sleep = sleep;
