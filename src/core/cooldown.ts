@@ -22,8 +22,8 @@ export type Cooldowns = {
   /** Undefined: it may be asked. */
   readonly of: (key: CooldownKey) => { readonly reason: CooldownReason; readonly leftMs: number } | undefined;
   readonly enter: (key: CooldownKey, reason: CooldownReason, ms: number) => void;
-  /** It has answered. */
-  readonly succeeded: (key: CooldownKey) => void;
+  /** It has answered a request of this time (monotonic); one from before the cooldown says nothing of it. */
+  readonly succeeded: (key: CooldownKey, askedMs: number) => void;
   readonly all: () => readonly CooldownView[];
   /** Of the target of this name, or of all; gives how many there were. */
   readonly reset: (target: string | undefined) => number;

@@ -1,9 +1,11 @@
-import type { AtHand, Identified, OpenResponse } from "../core/exchange.ts";
+import type { DialectName } from "../core/dialect.ts";
+import type { Identified, OpenResponse } from "../core/exchange.ts";
 import { headerValue, withoutHeaders } from "../core/headers.ts";
 import { FRAME_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Route, RouteTarget } from "../core/route.ts";
 import type { BreakerOutcome } from "../core/state-store.ts";
+import { WholeBody } from "../core/whole-body.ts";
 import { DIALECTS } from "../dialects/index.ts";
 import { statusOfStreamError } from "../policy/classify.ts";
 import { RESCUES_BY_DIALECT } from "../rescue/index.ts";
@@ -14,7 +16,7 @@ import type { Governed, Told } from "./helpers/governed.ts";
 import { GuardedStream, type StreamFailure } from "./helpers/guarded-stream.ts";
 import { patientBody } from "./helpers/patient-body.ts";
 import { FRAMING_FIELDS, mediaTypeOf, streamFraming } from "./helpers/stream-framing.ts";
-import { failed, type Inspected, unusable, whole, wholeLater } from "./helpers/whole-answer.ts";
+import { failed, type Inspected, succeeded, unusable, whole, wholeLater } from "./helpers/whole-answer.ts";
 
 export type InspectingRouted = {
   /** As the target was asked. */
@@ -23,8 +25,8 @@ export type InspectingRouted = {
   readonly governed: Governed;
   readonly route: Route;
   readonly target: RouteTarget;
-  /** Did the client ask for a stream? */
-  readonly isStream: boolean;
+  /** Did the client ask for a stream? Undefined: nobody knows. */
+  readonly isStream: boolean | undefined;
   /** Is an answer that came whole made a stream on its way to the client? */
   readonly isTranslated: boolean;
   /** When the target was asked, and when the search for one ends; monotonic. */
@@ -54,32 +56,45 @@ export async function inspectRouted(response: OpenResponse, doing: InspectingRou
 async function looked(response: OpenResponse, governed: Told, doing: InspectingRouted, ports: Ports): Promise<Inspected> {
   const { exchange, target, isStream, isTranslated, searchDueMs } = doing;
   const { status, body, headers } = response;
-  const patient =
-    body === null || body instanceof Uint8Array ? body : patientBody(body, target.idleMs, searchDueMs, ports.clock, exchange.clientGone);
-  if (status >= 400) return failed({ ...response, body: patient }, exchange, ports);
+  const inTime = (idleMs: number, dueMs: number) =>
+    body === null || body instanceof Uint8Array ? body : patientBody(body, idleMs, dueMs, ports.clock, exchange.clientGone);
+  if (status >= 400) {
+    // What it is is known; what it says is not waited for.
+    const dueMs = Math.min(searchDueMs, ports.clock.monotonicMs() + ERROR_BODY_MS_MAX);
+    return failed({ ...response, body: inTime(target.idleMs, dueMs) }, exchange, ports);
+  }
   const unfit = (what: string) => {
     discard(response);
     return unusable(exchange, "upstream_protocol", `the upstream answered ${status} with ${what}, which is no answer of its API`, ports);
   };
   if (status >= 300) return unfit("a redirect");
   if (body === null) return unfit("no content");
-  if (exchange.dialect === undefined) return { response, failure: undefined };
-  const framing = streamFraming(response, exchange);
-  if (framing !== undefined && framing !== WHOLE && !isStream) return unfit("a stream that was not asked for");
-  if (framing !== undefined && framing !== WHOLE) return guarded(response, framing, exchange.dialect, governed, doing, ports);
   const type = mediaTypeOf(response);
-  if (!/json/.test(type)) return unfit(type === "" ? "no content type" : type);
-  if ((headerValue(headers, "content-encoding") ?? "identity") !== "identity") return unfit("a content coding that was not asked for");
+  const framing = streamFraming(response, exchange);
+  if (exchange.dialect !== undefined && framing !== undefined && framing !== WHOLE) {
+    if (isStream === false) return unfit("a stream that was not asked for");
+    return guarded(response, framing, exchange.dialect, governed, doing, ports);
+  }
+  if (/\bhtml\b/.test(type)) return unfit(type);
+  if (!/json/.test(type)) {
+    // Sound, pictures, streams of other APIs: nobody here knows what they should be.
+    if (exchange.dialect === undefined) return succeeded({ ...response, body: inTime(target.idleMs, Number.POSITIVE_INFINITY) }, governed);
+    return unfit(type === "" ? "no content type" : type);
+  }
   const there = body instanceof Uint8Array ? body : body.atHand;
   const isThere = there !== undefined && there.length <= FRAME_BYTES_MAX;
   const inspected = isThere
     ? whole(response, there, true, exchange, governed, ports)
-    : await wholeLater({ ...response, body: patient }, exchange, governed, ports);
+    : await wholeLater({ ...response, body: inTime(target.idleMs, searchDueMs) }, exchange, governed, ports);
+  if (inspected.failure !== undefined) return asHttp(inspected);
+  if (exchange.dialect === undefined || (headerValue(headers, "content-encoding") ?? "identity") !== "identity") return inspected;
   // Of an error nothing else is said; any other answer that is no stream is none for whoever reads a stream.
-  if (inspected.failure !== undefined || !isStream || isTranslated)
-    return inspected.failure === undefined ? asObject(inspected, unfit) : asHttp(inspected);
-  return unfit(`${type} in the place of a stream`);
+  if (isStream === true && !isTranslated) return unfit(`${type} in the place of a stream`);
+  return isAnswer(inspected.response, exchange.dialect) ? inspected : unfit("JSON that is no answer");
 }
+
+/** Who has said that it fails may take so long to say why. */
+const ERROR_BODY_MS_MAX = 5_000;
 
 async function guarded(
   response: OpenResponse,
@@ -142,19 +157,27 @@ function textOf({ body }: OpenResponse): string | undefined {
   return body?.atHand?.text();
 }
 
-/** Every API here answers with an object. */
-function asObject(inspected: Inspected, unfit: (what: string) => Inspected): Inspected {
-  const { body } = inspected.response;
-  const there = body instanceof Uint8Array ? body : body?.atHand;
-  return there === undefined || firstOf(there) === BRACE ? inspected : unfit("something else than a JSON object");
+/** The member that every answer of the dialect has. */
+const MEMBERS: Readonly<Record<DialectName, readonly [Uint8Array, ...Uint8Array[]]>> = {
+  chat: [memberOf("choices")],
+  messages: [memberOf("content")],
+  responses: [memberOf("output")],
+  gemini: [memberOf("candidates"), memberOf("promptFeedback")],
+};
+
+function memberOf(name: string): Uint8Array {
+  return new TextEncoder().encode(`"${name}"`);
 }
 
-function firstOf(there: Uint8Array | AtHand): number | undefined {
-  const byteAt = (place: number) => (there instanceof Uint8Array ? there[place] : there.byteAt(place));
-  let place = 0;
-  for (let byte = byteAt(0); byte !== undefined && SPACES.has(byte); byte = byteAt(place)) place++;
-  return byteAt(place);
-}
+/** White space before an answer is short. */
+const BEGINNING_BYTES = 1_024;
 
-const BRACE = 0x7b;
-const SPACES: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);
+/** A body of more than anybody looks at is taken for one. */
+function isAnswer({ body }: OpenResponse, dialect: DialectName): boolean {
+  if (body === null) return false;
+  const there =
+    body instanceof Uint8Array ? new WholeBody(Buffer.from(body.buffer, body.byteOffset, body.length), 0, body.length) : body.atHand;
+  if (there === undefined) return true;
+  const isObject = there.latin1(0, Math.min(there.length, BEGINNING_BYTES)).trimStart().startsWith("{");
+  return isObject && MEMBERS[dialect].some((member) => there.has(member));
+}

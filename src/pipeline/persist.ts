@@ -1,6 +1,6 @@
 import type { ForwardFailure, Identified, OpenResponse } from "../core/exchange.ts";
 import type { Failure } from "../core/failure.ts";
-import type { Observed, RetryManner } from "../core/gateway.ts";
+import type { RetryManner } from "../core/gateway.ts";
 import type { Ports } from "../core/ports.ts";
 import { type Random, randomStream } from "../core/random.ts";
 import type { BreakerVerdict } from "../core/state-store.ts";
@@ -9,7 +9,7 @@ import { degradedAnswer } from "../policy/degraded-answer.ts";
 import { afterFailure, NO_RETRIES, type RetryState } from "../policy/retry.ts";
 import { discard } from "./helpers/bodies.ts";
 import { dated } from "./helpers/dated.ts";
-import { type Governed, outcomeOf } from "./helpers/governed.ts";
+import { forget, type Governed, outcomeOf } from "./helpers/governed.ts";
 import { timestamp } from "./helpers/timestamp.ts";
 
 /** What one asking of the target came to, in the target's dialect. */
@@ -123,13 +123,6 @@ export async function persist(doing: Persisting, ports: Ports): Promise<Outcome>
     discard(response);
     return degraded(exchange, breaker.degradedSignal, failure.retryAfterMs ?? doing.retry.transientDelayMs, ports);
   }
-}
-
-/** What counts is the usage of the answer that the client gets. */
-function forget(observed: Observed): void {
-  observed.usage = undefined;
-  observed.answeredModel = undefined;
-  observed.firstTokenMs = undefined;
 }
 
 function meaningOf({ response, error, forward }: Exclude<AskedOnce, string>, inspect: Persisting["inspect"]): Meaning | Promise<Meaning> {

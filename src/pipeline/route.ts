@@ -27,6 +27,8 @@ export type Leg = {
   readonly ports: Ports;
   readonly cooldown: CooldownKey;
   readonly circuit: BreakerKey;
+  /** What is lent, so that no answer shows it. */
+  readonly secret: string | undefined;
 };
 
 /** A target that is not asked. */
@@ -51,7 +53,7 @@ type Asked = {
   readonly exchange: Identified;
   /** The model that the client asks for. */
   readonly model: string | undefined;
-  readonly isStream: boolean;
+  readonly isStream: boolean | undefined;
   /** Short hash of the key that the client shows. */
   readonly clientKey: string | undefined;
 };
@@ -87,7 +89,7 @@ export function legOf(asked: Asked, target: RouteTarget, gateway: Gateway, ports
     namesAnswering: true,
     ...shown(there, credential, isOwn, api.dialect, target),
   };
-  const to: Target = isStream ? beforeFirstToken({ ...target.to, adaptation }, target) : { ...target.to, adaptation };
+  const to: Target = isStream === true ? beforeFirstToken({ ...target.to, adaptation }, target) : { ...target.to, adaptation };
   return {
     kind: "leg",
     target,
@@ -95,6 +97,7 @@ export function legOf(asked: Asked, target: RouteTarget, gateway: Gateway, ports
     adaptation,
     ports: { ...ports, targets: { ...ports.targets, [target.provider]: to } },
     cooldown,
+    secret: credential?.secret,
     circuit: { provider: target.provider, model: target.host === undefined ? name : `${name ?? ""}@${target.host}` },
   };
 }
@@ -192,7 +195,9 @@ function shown(
   const own = to.kind === "missing" ? {} : (to.adaptation?.extraHeaders ?? {});
   const fields: Record<string, string> = {};
   if (credential !== undefined || !isOwn) for (const name of PROVIDER_KEY_FIELDS) fields[name] = "";
-  if (!isOwn) for (const [name] of headers) if (isOfProvider(name.toLowerCase(), dialect)) fields[name.toLowerCase()] = "";
+  // What an account is called, and what a host has set, goes with its key.
+  if (credential !== undefined || !isOwn)
+    for (const [name] of headers) if (isOfProvider(name.toLowerCase(), dialect)) fields[name.toLowerCase()] = "";
   const added: HeaderList = [
     ...(PROVIDERS[provider].fieldsFor?.(headers, dialect) ?? []),
     ...(credential === undefined ? [] : PROVIDERS[provider].credentialFields(credential, dialect, headers)),

@@ -19,8 +19,8 @@ export type FailedTarget = {
   readonly isFirst: boolean;
 };
 
-/** A model or a method that the target does not have, another may have. */
-const UNKNOWN_THERE: ReadonlySet<number> = new Set([404, 405, 410, 415, 501]);
+/** A model or a method that the target does not have, or not for this account, another may have. */
+const UNKNOWN_THERE: ReadonlySet<number> = new Set([403, 404, 405, 410, 415, 501]);
 
 /**
  * Whether another target may do better. A request that the first target finds wrong is wrong; what only a later one finds wrong (a beginning of
@@ -55,6 +55,7 @@ const QUOTA_COOLDOWN_MS = 10 * 60_000;
  */
 export function cooldownOf(
   { class: reason, retryAfterMs }: Failure,
+  status: number | undefined,
   { cooldownMs, cooldownMsMax }: Pick<Route, "cooldownMs" | "cooldownMsMax">,
 ): { readonly reason: CooldownReason; readonly ms: number } | undefined {
   const atMost = (ms: number) => Math.min(ms, cooldownMsMax);
@@ -65,8 +66,8 @@ export function cooldownOf(
     case "quota":
       return { reason, ms: atMost(retryAfterMs ?? Math.max(cooldownMs, QUOTA_COOLDOWN_MS)) };
     case "auth":
-      // Another credential ends it: that has a cooldown of its own.
-      return { reason, ms: cooldownMsMax };
+      // Another credential ends it: that has a cooldown of its own. What is forbidden may be this one request's matter.
+      return { reason, ms: status === 403 ? atMost(cooldownMs) : cooldownMsMax };
     default:
       return undefined;
   }

@@ -140,6 +140,8 @@ function isQuota(provider: ProviderName, status: number, { words, text, quotaIds
 function classByStatus(provider: ProviderName, status: number, headers: HeaderList, said: Said): FailureClass {
   // 408 is a timeout of the target's, or of what stands before it.
   if (status >= 500 || status === 408) return "degraded";
+  // A model that the account may not use (OpenAI): the key is right.
+  if (status === 403 && said.words.includes("model_not_found")) return "client";
   if (status === 401 || status === 403) return "auth";
   if (status === 402) return "quota";
   return status === 429 ? rateLimitClass(provider, headers, said) : "client";

@@ -170,11 +170,13 @@ const BROKEN_OFF: ReadonlySet<unknown> = new Set(["error", "insufficient_system_
 function createFinish(): (payload: Payload) => boolean {
   const choices = createChoices();
   let isDone = false;
+  let isBrokenOff = false;
   return ({ data }) => {
     isDone ||= data.trim() === "[DONE]";
     for (const { index, finish_reason } of objectsOf(parseObject(data)?.choices)) {
-      choices.see(index, textOf(finish_reason) !== undefined && !BROKEN_OFF.has(finish_reason));
+      isBrokenOff ||= BROKEN_OFF.has(finish_reason);
+      choices.see(index, textOf(finish_reason) !== undefined);
     }
-    return isDone || choices.areFinished();
+    return !isBrokenOff && (isDone || choices.areFinished());
   };
 }

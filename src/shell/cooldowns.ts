@@ -6,7 +6,7 @@ const COOLDOWNS_MAX = 10_000;
 
 export type CooldownChange = { readonly target: string; readonly reason: CooldownReason | undefined; readonly forMs: number | undefined };
 
-type Entry = { readonly key: CooldownKey; readonly reason: CooldownReason; readonly untilMs: number };
+type Entry = { readonly key: CooldownKey; readonly reason: CooldownReason; readonly sinceMs: number; readonly untilMs: number };
 
 /** Cooldowns in memory. `tell` hears of each that begins, and of each that a success or a command has ended. */
 export function createCooldowns(clock: Clock, tell: (change: CooldownChange) => void): Cooldowns {
@@ -30,14 +30,15 @@ export function createCooldowns(clock: Clock, tell: (change: CooldownChange) => 
       entries.delete(name);
       const [oldest] = entries.keys();
       if (entries.size >= COOLDOWNS_MAX && oldest !== undefined) entries.delete(oldest);
-      entries.set(name, { key, reason, untilMs: clock.monotonicMs() + ms });
+      const sinceMs = clock.monotonicMs();
+      entries.set(name, { key, reason, sinceMs, untilMs: sinceMs + ms });
       tell({ target: key.target, reason, forMs: ms });
     },
-    succeeded(key) {
+    succeeded(key, askedMs) {
       if (entries.size === 0) return;
       const name = nameOf(key);
       const entry = entries.get(name);
-      if (entry !== undefined) end(name, entry);
+      if (entry !== undefined && askedMs >= entry.sinceMs) end(name, entry);
     },
     all() {
       const nowMs = clock.monotonicMs();

@@ -180,7 +180,7 @@ describe("who asks", () => {
   });
 
   const SHOWN: readonly [string, Partial<Identified>, ProviderName, Credential["kind"], Readonly<Record<string, string>>][] = [
-    ["OpenAI's key", CHAT, "openai", "api_key", { authorization: "Bearer ours", "openai-organization": "org-1", cookie: "a=b" }],
+    ["OpenAI's key, without the client's organization", CHAT, "openai", "api_key", { authorization: "Bearer ours" }],
     [
       "Anthropic's key",
       MESSAGES,

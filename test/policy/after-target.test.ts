@@ -30,7 +30,7 @@ describe("what follows a target that failed", () => {
     expect(afterTarget({ failure: failure("content_filter"), status: 400, isFirst: true }, { passesContentFilter: true })).toBe("next");
   });
 
-  test.each([404, 405, 410, 415, 501])("what the first target does not have (%d), another may have", (status) => {
+  test.each([403, 404, 405, 410, 415, 501])("what the first target does not have (%d), another may have", (status) => {
     expect(afterTarget({ failure: failure("client"), status, isFirst: true }, { passesContentFilter: false })).toBe("next");
   });
 });
@@ -50,15 +50,19 @@ describe("how long a target is left alone", () => {
     ["auth", undefined, HOUR],
     ["auth", 1_000, HOUR],
   ] as const)("after %s, asked for %p ms", (of, retryAfterMs, ms) => {
-    expect(cooldownOf(failure(of, retryAfterMs), route)).toEqual({ reason: of, ms });
+    expect(cooldownOf(failure(of, retryAfterMs), 401, route)).toEqual({ reason: of, ms });
   });
 
   test.each(["degraded", "context_window", "content_filter", "client"] as const)("not at all after %s", (of) => {
-    expect(cooldownOf(failure(of, 5_000), route)).toBeUndefined();
+    expect(cooldownOf(failure(of, 5_000), 500, route)).toBeUndefined();
+  });
+
+  test("for a moment where this one request was forbidden: the key may be right", () => {
+    expect(cooldownOf(failure("auth"), 403, route)).toEqual({ reason: "auth", ms: MINUTE });
   });
 
   test("never longer than the route allows", () => {
     const short = { cooldownMs: MINUTE, cooldownMsMax: 2_000 };
-    for (const of of ["local_rate_limit", "quota", "auth"] as const) expect(cooldownOf(failure(of), short)?.ms).toBe(2_000);
+    for (const of of ["local_rate_limit", "quota", "auth"] as const) expect(cooldownOf(failure(of), 403, short)?.ms).toBe(2_000);
   });
 });

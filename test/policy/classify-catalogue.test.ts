@@ -65,7 +65,7 @@ const CLASSES: Readonly<Record<ProviderName, Readonly<Record<HttpFaultName, Read
       ollama_compat: "degraded",
     },
     auth: { invalid_api_key: "auth", azure: "auth", mistral: "auth", mistral_gateway: "auth", xai: "auth", deepseek: "auth" },
-    permission: { unsupported_country: "auth", model_access: "auth" },
+    permission: { unsupported_country: "auth", model_access: "client" },
     quota: {
       insufficient_quota: "quota",
       credit_balance_exhausted: "quota",

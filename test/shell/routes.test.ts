@@ -118,10 +118,10 @@ describe("a cooldown", () => {
   });
 
   test("is ended by a success, and told so once", () => {
-    const { cooldowns, told } = open();
+    const { cooldowns, told, clock } = open();
     cooldowns.enter(key, "auth", 1_000);
-    cooldowns.succeeded(key);
-    cooldowns.succeeded(key);
+    cooldowns.succeeded(key, clock.monotonicMs());
+    cooldowns.succeeded(key, clock.monotonicMs());
     expect([cooldowns.of(key), told]).toEqual([
       undefined,
       [
@@ -129,6 +129,15 @@ describe("a cooldown", () => {
         ["a", null],
       ],
     ]);
+  });
+
+  test("is not ended by an answer that was asked for before it", async () => {
+    const { cooldowns, clock } = open();
+    const askedMs = clock.monotonicMs();
+    await clock.sleep(10, new AbortController().signal);
+    cooldowns.enter(key, "quota", 1_000);
+    cooldowns.succeeded(key, askedMs);
+    expect(cooldowns.of(key)).toBeDefined();
   });
 
   test("is ended by a command: that of one target, or all", () => {

@@ -75,4 +75,5 @@ export function watchOf(
 
 const BROKEN_OFF: Failure = { class: "degraded", isSilent: false, retryAfterMs: undefined };
 
-const FINISHED = /"finish_reason"\s*:\s*"/;
+/** An empty reason is none (SGLang, Ollama). */
+const FINISHED = /"finish_reason"\s*:\s*"[^"]/;

@@ -61,6 +61,13 @@ export class Governed {
   }
 }
 
+/** What a target said that has failed: what counts is the usage of the answer that the client gets. */
+export function forget(observed: Observed): void {
+  observed.usage = undefined;
+  observed.answeredModel = undefined;
+  observed.firstTokenMs = undefined;
+}
+
 /** What somebody who looks at an answer tells of it. */
 export type Told = Pick<Governed, "observed" | "settle">;
 

@@ -45,6 +45,8 @@ export type GuardOptions = {
 };
 
 const BRACE = 0x7b;
+const CLOSING_BRACKET = 0x5d;
+const BLANK_LINE = new TextEncoder().encode("\n\n");
 const decoder = new TextDecoder();
 
 /** Events that keep connections alive and say nothing. */
@@ -78,7 +80,12 @@ export class GuardedStream implements Chunks {
   #junk = 0;
   #hasFinished = false;
   #hasTerminator = false;
+  /** A list's closing bracket has come. */
+  #isClosed = false;
   #isOver = false;
+  /** To be thrown by the next reading. */
+  #failed: StreamFailed | undefined;
+  #lastData: string | undefined;
   #hasProgress = true;
   #isHolding = true;
   /** When the next piece is due, and when the last reading ended. */
@@ -118,7 +125,7 @@ export class GuardedStream implements Chunks {
   async read(): Promise<Uint8Array | undefined> {
     const held = this.#held.shift();
     if (held !== undefined) return held;
-    while (!this.#isOver) {
+    while (!this.#isOver || this.#failed !== undefined) {
       const bytes = await this.#pull(Number.POSITIVE_INFINITY);
       if (bytes !== undefined && bytes.length > 0) return bytes;
     }
@@ -133,6 +140,7 @@ export class GuardedStream implements Chunks {
 
   /** What the next piece completes; undefined where it has not come by `holdDueMs`. */
   async #pull(holdDueMs: number): Promise<Uint8Array | undefined> {
+    if (this.#failed !== undefined) throw this.#failed;
     const pieces: Uint8Array[] = [];
     const startMs = this.#options.clock.monotonicMs();
     // A client that does not read makes the target wait too.
@@ -151,8 +159,14 @@ export class GuardedStream implements Chunks {
     }
     this.#hasProgress = false;
     this.#readMs = this.#options.clock.monotonicMs();
-    for (const frame of chunk === undefined ? this.#splitter.end() : this.#splitter.push(chunk)) this.#take(frame, pieces);
-    if (chunk === undefined) this.#ended(pieces, "");
+    try {
+      if (chunk === undefined) this.#ended(pieces);
+      else for (const frame of this.#splitter.push(chunk)) this.#take(frame, pieces);
+    } catch (error) {
+      if (!(error instanceof StreamFailed) || this.#isHolding || pieces.length === 0) throw error;
+      // What came before it in the same piece is the client's still.
+      this.#failed = error;
+    }
     // What is kept must not be a view of bytes that are used again.
     return joined(pieces, this.#isHolding);
   }
@@ -170,7 +184,8 @@ export class GuardedStream implements Chunks {
     // Gemini puts its errors bare between the events of a stream.
     const data = frame.data ?? (bytes[0] === BRACE ? decoder.decode(bytes) : undefined);
     this.#written++;
-    if (data === undefined || data.trim() === "") {
+    if (data === undefined || (data.trim() === "" && event !== "error")) {
+      this.#isClosed ||= bytes.includes(CLOSING_BRACKET);
       pieces.push(bytes);
       return;
     }
@@ -179,9 +194,17 @@ export class GuardedStream implements Chunks {
     const goesOn = watch.onFrame(data === frame.data ? frame : { ...frame, data });
     const failure = watch.failure();
     if (failure !== undefined) this.#fail({ failure, reason: "upstream_error_event", message: ERROR_EVENT, payload: { event, data } });
-    if (!KEEPALIVES.has(event)) this.#hasProgress = true;
-    this.#hasFinished = this.#isFinish({ event, data }) || this.#hasFinished || watch.isComplete();
-    this.#hasTerminator ||= dialect.isTerminal(frame);
+    // The same again and again is a heartbeat.
+    if (!KEEPALIVES.has(event) && data !== this.#lastData) this.#hasProgress = true;
+    this.#lastData = data;
+    this.#hasFinished = this.#isFinish({ event, data });
+    const isTerminator = dialect.isTerminal(frame);
+    this.#hasTerminator ||= isTerminator;
+    // Gemini's ends are those of one candidate.
+    if (isTerminator && !this.#hasFinished && dialect.name !== "gemini") {
+      watch.fail(BROKEN);
+      this.#fail({ failure: BROKEN, reason: "upstream_closed_early", message: BROKEN_OFF, payload: undefined });
+    }
     if (goesOn === frame.data) pieces.push(bytes);
     else if (goesOn !== undefined) pieces.push(framing.render(event, goesOn, this.#written - 1));
   }
@@ -202,15 +225,16 @@ export class GuardedStream implements Chunks {
 
   /** Cut, or nothing has come for too long. */
   #stopped(how: BodyCut, pieces: Uint8Array[]): void {
-    const { gone, framing, watch } = this.#options;
+    const { gone, watch } = this.#options;
     this.#source.cancel();
     if (gone.aborted) {
       this.#end();
       watch.onEnd("left");
       throw how;
     }
+    this.#takeRest(pieces);
     if (this.#hasFinished) {
-      this.#ended(pieces, framing.trailer);
+      this.#ended(pieces);
       return;
     }
     const isSilent = how instanceof TooSlow;
@@ -221,8 +245,9 @@ export class GuardedStream implements Chunks {
   }
 
   /** Nothing more will come: the answer is whole, with what it still needs to look so, or it was never finished. */
-  #ended(pieces: Uint8Array[], trailer: string): void {
+  #ended(pieces: Uint8Array[]): void {
     const { watch, framing, rescue } = this.#options;
+    this.#takeRest(pieces);
     if (!this.#hasFinished) {
       watch.fail(BROKEN);
       this.#fail({ failure: BROKEN, reason: "upstream_closed_early", message: ENDED_EARLY, payload: undefined });
@@ -234,9 +259,20 @@ export class GuardedStream implements Chunks {
         pieces.push(bytes);
       }
     }
-    if (trailer !== "") pieces.push(Buffer.from(trailer));
+    if (framing.trailer !== "" && !this.#isClosed) pieces.push(Buffer.from(framing.trailer));
     this.#end();
     watch.onEnd("ended");
+  }
+
+  /** The last event may lack its blank line. What is only a part of one goes no further: something else is written behind it. */
+  #takeRest(pieces: Uint8Array[]): void {
+    const { framing } = this.#options;
+    const rest = this.#splitter.end().map(({ bytes }) => bytes);
+    if (framing.name !== "sse" || rest.length === 0) return;
+    for (const frame of framing.splitter().push(Buffer.concat([...rest, BLANK_LINE]))) {
+      const data = frame.data ?? decoder.decode(frame.bytes);
+      if (data.trim() === "[DONE]" || isJson(data)) this.#take(frame, pieces);
+    }
   }
 
   #fail(how: StreamFailure): never {
@@ -257,6 +293,7 @@ const SILENT: Failure = { class: "degraded", isSilent: true, retryAfterMs: undef
 const ERROR_EVENT = "the upstream sent an error in its stream";
 const MALFORMED = "the upstream's stream has a frame that is broken, and its answer is not whole without it";
 const CUT = "the upstream's stream was cut before its answer was whole";
+const BROKEN_OFF = "the upstream says in its stream that it broke off";
 const ENDED_EARLY = "the upstream's stream ended before its answer was whole";
 const STALLED = "the upstream's stream stands still (idle_timeout of the route's target)";
 const NO_FIRST_TOKEN =

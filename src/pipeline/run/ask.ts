@@ -22,6 +22,8 @@ import { decideNow, namesOf } from "./decide-now.ts";
 /** What goes with an exchange that the gateway has let in. */
 export type GovernedWay = Pick<Admitted, "governed" | "circuit"> & {
   readonly isRepeatable: boolean;
+  /** Has the body been read, or was it too large? */
+  readonly isRead: boolean;
   /** When the request's own time is over. */
   readonly untilMonotonicMs: number | undefined;
   /** Undefined: its provider's one target. */

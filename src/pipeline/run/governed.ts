@@ -44,7 +44,7 @@ export async function governed(received: Identified, gateway: Gateway, ports: Po
     notes = { model: known.model, faults: NOTHING_NOTED.faults, skipped: NOTHING_NOTED.skipped, error: undefined, governed: held };
     if (refusal !== undefined) return delivered(exchange, refusal, { ...notes, error: "rate_limited" }, ports);
     const untilMonotonicMs = own?.budgetMs === undefined ? undefined : exchange.receivedMonotonicMs + own.budgetMs;
-    const way: GovernedWay = { governed: held, circuit, isRepeatable, untilMonotonicMs, route };
+    const way: GovernedWay = { governed: held, circuit, isRepeatable, isRead: there !== undefined, untilMonotonicMs, route };
     const facts = new Facts(exchange, ports, known);
     const planning = planOf(exchange, facts, way, own?.testMode, ports);
     const planned = planning instanceof Promise ? await planning : planning;

@@ -66,7 +66,8 @@ export async function performed({ exchange, decided, facts, way, first }: Perfor
         break;
       }
       if (way?.route !== undefined) {
-        const { model, stream: isStream } = known;
+        const { model } = known;
+        const isStream = way.isRead || known.stream ? known.stream : undefined;
         const asked = await askRoute({ exchange, facts, route: way.route, way, model, isStream, upstream, met }, ports);
         if (asked === "hang") return undelivered(exchange, "hang", notes, ports);
         if (asked === "client_gone") return abandoned(exchange, notes, ports);

@@ -44,7 +44,7 @@ function guardedToClient(response: OpenResponse, found: Found, search: Search, a
   const { exchange, route, facts } = asking;
   const { body } = response;
   const { dialect } = exchange;
-  if (dialect === undefined || body === null || body instanceof Uint8Array || !asking.isStream) return response;
+  if (dialect === undefined || body === null || body instanceof Uint8Array || asking.isStream === false) return response;
   let current = found;
   const stream = new RescuedStream(body, {
     dialect,

@@ -11,8 +11,10 @@ import { attemptsText } from "../helpers/attempts-text.ts";
 import { discard } from "../helpers/bodies.ts";
 import { dated } from "../helpers/dated.ts";
 import { contextTokensOf } from "../helpers/error-context.ts";
+import { forget } from "../helpers/governed.ts";
 import { noTarget, type Waiting } from "../helpers/no-target.ts";
 import { timestamp } from "../helpers/timestamp.ts";
+import { withoutSecret } from "../helpers/without-secret.ts";
 import { inspectRouted } from "../inspect-routed.ts";
 import type { Notes } from "../record.ts";
 import { type Leg, legOf } from "../route.ts";
@@ -30,7 +32,8 @@ export type Searching = {
   readonly way: GovernedWay;
   /** The model that the client asks for. */
   readonly model: string | undefined;
-  readonly isStream: boolean;
+  /** Undefined: the body is too large to be looked at. */
+  readonly isStream: boolean | undefined;
   /** Faults that the request asks for by itself, for the first asking. */
   readonly upstream: readonly PlannedFault[];
   readonly met: string[];
@@ -95,6 +98,7 @@ export class Search {
   /** What the client gets where no target answers: the first one's real error, with what was tried. */
   failure({ exchange }: Wanted): Exclude<Attempted, string> {
     const { response, error } = this.#error ?? this.#nobody(exchange);
+    forget(this.#doing.way.governed.observed);
     return { response: this.told(response), error };
   }
 
@@ -106,7 +110,7 @@ export class Search {
   brokeOff(failure: Failure, reason: string, { cooldown }: Leg): void {
     const last = this.#tried.pop();
     if (last !== undefined) this.#tried.push({ ...last, failure: failure.class, reason });
-    this.#cool(failure, cooldown);
+    this.#cool(failure, undefined, cooldown);
   }
 
   /** The route's time is that of one search; the client's is that of all. */
@@ -148,7 +152,9 @@ export class Search {
     const { observed } = way.governed;
     const { target, exchange, ports } = leg;
     const { clock } = ports;
-    const isFirst = !this.#hasAsked;
+    // While it is left alone, nobody says in its place that a request is wrong.
+    const isFirst = target === route.targets[0];
+    const hasFaultsOfItsOwn = !this.#hasAsked;
     this.#hasAsked = true;
     this.#tellFailover(exchange, target.name, isRescue);
     const side = await targetSide(exchange, leg.adaptation, wanted.facts, ports);
@@ -170,7 +176,7 @@ export class Search {
       exchange,
       side,
       facts: wanted.facts,
-      upstream: [...(isFirst ? this.#doing.upstream : []), ...(await this.#faultsOf(side))],
+      upstream: [...(hasFaultsOfItsOwn ? this.#doing.upstream : []), ...(await this.#faultsOf(side))],
       plain: true,
       way,
       first: undefined,
@@ -201,11 +207,15 @@ export class Search {
     if (typeof asked === "string") return asked;
     if (asked.skipped !== undefined) this.skipped.push(asked.skipped);
     const times = { attempts: observed.attempts - attemptsBefore, startedMs };
-    const answer = asked.error === undefined ? await side.toClient(asked.response) : asked;
+    const shown = asked.failure === undefined ? asked.response : withoutSecret(asked.response, leg.secret);
+    const answer = asked.error === undefined ? await side.toClient(shown) : asked;
     if (asked.failure === undefined && answer.error === undefined) {
-      way.governed.gateway.cooldowns.succeeded(leg.cooldown);
+      way.governed.gateway.cooldowns.succeeded(leg.cooldown, startedMs);
+      if (this.#error !== undefined) discard(this.#error.response);
       const { provider } = target;
-      observed.answeredBy = { provider, model: target.model ?? this.#doing.model };
+      // What has no dialect is asked for its own model.
+      const model = exchange.dialect === undefined ? undefined : target.model;
+      observed.answeredBy = { provider, model: model ?? this.#doing.model };
       this.#tried.push(triedOf(target, times, answer.response.status, undefined, undefined, clock.monotonicMs()));
       return { kind: "found", response: answer.response, leg, isTranslated };
     }
@@ -234,7 +244,7 @@ export class Search {
       this.#contextTokensMin = Math.max(this.#contextTokensMin, leg.target.contextTokens ?? contextTokensOf(leg.circuit.model ?? ""));
     // A refusal that is not carried on is the answer, whoever failed before.
     this.#failed(leg, times, answer, failure.class, answer.error, step === "stop" && failure.class === "content_filter");
-    this.#cool(failure, leg.cooldown);
+    this.#cool(failure, status, leg.cooldown);
     return step === "stop" ? undefined : "next";
   }
 
@@ -249,14 +259,16 @@ export class Search {
     const { target, ports } = leg;
     const status = answer.error === undefined ? answer.response.status : undefined;
     this.#tried.push(triedOf(target, times, status, failure, reason, ports.clock.monotonicMs()));
-    if (this.#error === undefined || isAnswer) {
+    // Behind an answer nobody is told of an error.
+    const isWanted = this.#doing.way.governed.observed.answeredBy === undefined;
+    if (isWanted && (this.#error === undefined || isAnswer)) {
       if (this.#error !== undefined) discard(this.#error.response);
       this.#error = answer;
     } else discard(answer.response);
   }
 
-  #cool(failure: Failure, key: Leg["cooldown"]): void {
-    const cooling = cooldownOf(failure, this.#doing.route);
+  #cool(failure: Failure, status: number | undefined, key: Leg["cooldown"]): void {
+    const cooling = cooldownOf(failure, status, this.#doing.route);
     if (cooling !== undefined) this.#doing.way.governed.gateway.cooldowns.enter(key, cooling.reason, cooling.ms);
   }
 
