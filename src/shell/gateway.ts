@@ -134,6 +134,8 @@ export function createGatewayRuntime(options: RuntimeOptions): GatewayRuntime {
     const { breaker: mode } = features;
     const routes = routesOf(now, targets);
     watched.set(now.routes, routes, mode);
+    // Those that a reload has brought are asked for beside the requests.
+    void credentials.ready(sourcesOf(now));
     const { maxTransientRetries, maxRateLimitRetries, transientDelayMs, rateLimitDelayMs, retryAfterMaxMs, retryBodyBytesMax } = now;
     return {
       store,
