@@ -87,9 +87,10 @@ async function looked(response: OpenResponse, governed: Told, doing: InspectingR
     ? whole(response, there, true, exchange, governed, ports)
     : await wholeLater({ ...response, body: inTime(target.idleMs, searchDueMs) }, exchange, governed, ports);
   if (inspected.failure !== undefined) return asHttp(inspected);
-  if (exchange.dialect === undefined || (headerValue(headers, "content-encoding") ?? "identity") !== "identity") return inspected;
+  if (exchange.dialect === undefined) return inspected;
   // Of an error nothing else is said; any other answer that is no stream is none for whoever reads a stream.
   if (isStream === true && !isTranslated) return unfit(`${type} in the place of a stream`);
+  if ((headerValue(headers, "content-encoding") ?? "identity") !== "identity") return inspected;
   return isAnswer(inspected.response, exchange.dialect) ? inspected : unfit("JSON that is no answer");
 }
 
