@@ -50,6 +50,7 @@ const OTHER_CLASSES: Readonly<Record<string, string>> = {
   "google rate_limit variant=per_day": "quota",
   "google overloaded variant=no_capacity": "local_rate_limit",
   "google permission variant=region": "client",
+  "openai permission variant=model_access": "client",
   // Answers, not errors.
   "google content_filter variant=prompt_blocked": "none",
   "google content_filter variant=prohibited_content": "none",
