@@ -139,6 +139,8 @@ const TARGET_COLUMNS: Columns = {
 
 const TARGETS: TableKind<readonly RouteTargetSetting[]> = tableList<RouteTargetSetting>(TARGET_COLUMNS, undefined, (targets) => {
   if (targets.length === 0) return "at least one target";
+  const strange = targets.findIndex(({ provider, dialect }) => dialect === "gemini" && provider !== "google");
+  if (strange >= 0) return { expected: "chat, responses or messages: Google alone speaks gemini", at: [String(strange), "dialect"] };
   if (targets.length > TARGETS_MAX) return { expected: `at most ${TARGETS_MAX} targets`, at: [String(TARGETS_MAX)] };
   return secondOf(
     targets.map((target) => TARGETS.toToml([target])),

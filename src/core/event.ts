@@ -86,7 +86,9 @@ export type RetryEvent = {
   readonly exchange: number;
   readonly provider: ProviderName;
   readonly model: string | null;
-  /** The one that failed; 1 for the first. */
+  /** What its route calls it; null: there is no route. */
+  readonly target: string | null;
+  /** The one that failed; 1 for the first of this target. */
   readonly attempt: number;
   readonly class: FailureClass;
   /** Null where no response came. */

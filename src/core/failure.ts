@@ -26,3 +26,8 @@ export type Failure = {
   /** Asking the same target again is no use, whatever the class: a gateway has given up already, or it says so itself. */
   readonly isFinal?: boolean;
 };
+
+/** The target does not work, and says nothing else. */
+export const BROKEN: Failure = { class: "degraded", isSilent: false, retryAfterMs: undefined };
+/** It gave nothing in time. */
+export const SILENT: Failure = { class: "degraded", isSilent: true, retryAfterMs: undefined };

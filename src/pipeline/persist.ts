@@ -34,6 +34,8 @@ export type Persisting = {
   readonly isRepeatable: boolean;
   /** What is left of the time that the request allows; undefined: as long as it takes. */
   readonly budgetMs: () => number | undefined;
+  /** What the route calls it; undefined: there is no route. */
+  readonly target: string | undefined;
   /** How it is asked again. */
   readonly retry: RetryManner;
   /** Of other targets, for the same exchange. */
@@ -108,7 +110,8 @@ export async function persist(doing: Persisting, ports: Ports): Promise<Outcome>
         exchange: exchange.id,
         provider: exchange.provider,
         model: observed.caller.model ?? null,
-        attempt: observed.attempts,
+        target: doing.target ?? null,
+        attempt,
         class: failure.class,
         status: error === undefined ? response.status : null,
         waitMs: Math.round(next.waitMs),

@@ -1,5 +1,5 @@
 import type { ForwardFailure } from "../core/exchange.ts";
-import type { Failure, FailureClass } from "../core/failure.ts";
+import { BROKEN, type Failure, type FailureClass, SILENT } from "../core/failure.ts";
 import { type HeaderList, headerValue } from "../core/headers.ts";
 import type { ProviderName } from "../core/provider.ts";
 import type { ErrorFacts } from "../translate/errors.ts";
@@ -69,13 +69,13 @@ export function failureOfForward({ reason }: ForwardFailure): Failure | undefine
     case "request_too_large":
       return undefined;
     case "upstream_timeout":
-      return { class: "degraded", isSilent: true, retryAfterMs: undefined };
+      return SILENT;
     case "upstream_refused":
     case "upstream_dns":
     case "upstream_tls":
     case "upstream_closed_early":
     case "upstream_protocol":
-      return { class: "degraded", isSilent: false, retryAfterMs: undefined };
+      return BROKEN;
   }
 }
 

@@ -78,9 +78,9 @@ function levelOf(event: FaultproxyEvent): Level {
   }
 }
 
-function retryLine({ time, exchange, attempt, class: failure, status, provider, waitMs }: RetryEvent): string {
+function retryLine({ time, exchange, attempt, class: failure, status, provider, target, waitMs }: RetryEvent): string {
   const what = `${failure.replaceAll("_", " ")}${status === null ? "" : ` (${status})`}`;
-  return `${clockTime(time)} 🔁 #${exchange} attempt ${attempt} of ${provider} failed: ${what}; again in ${waitMs} ms`;
+  return `${clockTime(time)} 🔁 #${exchange} attempt ${attempt} of ${target ?? provider} failed: ${what}; again in ${waitMs} ms`;
 }
 
 function failoverLine({ time, exchange, from, to, class: failure, status, isRescue }: FailoverEvent): string {
@@ -154,10 +154,11 @@ function failureWords({ status, failure, reason, attempts = 1 }: FailureFacts): 
   return [...words, attempts > 1 ? `×${attempts}` : ""].filter((word) => word !== "").join(" ");
 }
 
+/** In the largest unit that says it exactly, from a second on. */
 function durationText(ms: number): string {
-  const [hours, minutes] = [Math.round(ms / 3_600_000), Math.round(ms / 60_000)];
-  if (hours >= 2) return `${hours} h`;
-  return minutes >= 2 ? `${minutes} min` : `${Math.ceil(ms / 1_000)} s`;
+  const seconds = Math.ceil(ms / 1_000);
+  if (seconds % 3_600 === 0) return `${seconds / 3_600} h`;
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
 }
 
 /** Model, stream, time to the first token, tokens, cost. */

@@ -29,8 +29,12 @@ export function createRouteMetrics(): RouteMetrics {
       if (routes.length === 0) return [];
       return [
         ...counter("faultproxy_target_failures_total", "Requests for which a target of a route failed, by class of failure.", failures),
-        ...counter("faultproxy_failovers_total", "Requests that went on to another target of their route.", new Map([["", failovers]])),
-        ...counter("faultproxy_rescues_total", "Those of them whose output had begun.", new Map([["", rescues]])),
+        ...counter(
+          "faultproxy_failovers_total",
+          "Times that a request went on to another target of its route.",
+          new Map([["", failovers]]),
+        ),
+        ...counter("faultproxy_rescues_total", "Failovers in the middle of a stream.", new Map([["", rescues]])),
         ...gauge(
           "faultproxy_target_available",
           "1: the target of a route can be asked; 0: its circuit, a cooldown or its credential keeps requests from it.",

@@ -223,6 +223,10 @@ describe("a mistake is told with its place and without secrets", () => {
     [inTarget('url = "x.example"'), `4:1: ${ONE}, targets number 1, url: expected ${URL_EXPECTED}; this is not a URL of that kind`],
     [inTarget('model = ""'), `4:1: ${ONE}, targets number 1, model: expected a model's name`],
     [
+      inTarget('dialect = "gemini"'),
+      `4:1: ${ONE}, targets number 1, dialect: expected chat, responses or messages: Google alone speaks gemini`,
+    ],
+    [
       inTarget('dialect = "chats"'),
       `4:1: ${ONE}, targets number 1, dialect: expected one of chat, responses, messages, gemini; did you mean chat?`,
     ],
@@ -350,7 +354,8 @@ const TARGETS = fc.uniqueArray(
       provider: fc.constantFrom(...PROVIDER_NAMES),
       url: fc.constantFrom("simulated", "http://127.0.0.1:1/v1", "https://a.example"),
       model: NAME,
-      dialect: fc.constantFrom(...DIALECT_NAMES),
+      // Google alone speaks gemini.
+      dialect: fc.constantFrom(...DIALECT_NAMES.filter((name) => name !== "gemini")),
       credential: CREDENTIALS,
       timeoutMs: MS,
       firstTokenTimeoutMs: MS,

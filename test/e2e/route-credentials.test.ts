@@ -265,7 +265,7 @@ describe.each([...ENGINES])("who may use our credential, with the %s engine", (e
     await using daemon = await startTestDaemon({ engine, toml: routed(), environment });
     const got = await ask(daemon.origin, "/v1/chat/completions", CHAT, headers);
     expect([got.status, target.shown.length]).toEqual([403, 0]);
-    expect(got.text).toContain("no page of another site");
+    expect(got.text).toContain("never to pages of other sites");
   });
 
   test("a page that shows a key of the proxy's is a page of another site still, and one that was named is not", async () => {

@@ -84,6 +84,7 @@ async function run(world: World) {
       governed,
       circuit: world.circuit,
       isRepeatable,
+      target: undefined,
       retry: { ...RETRY, ...world.retry },
       attemptsBefore: 0,
       waitMsMax: Number.POSITIVE_INFINITY,

@@ -129,7 +129,17 @@ describe("metrics", () => {
 
   test("retries and changes of circuits are counted", () => {
     const time = "2026-01-02T03:04:05.678Z";
-    const retry = { type: "retry", time, exchange: 1, provider: "openai", model: null, attempt: 1, status: 500, waitMs: 1 } as const;
+    const retry = {
+      type: "retry",
+      target: null,
+      time,
+      exchange: 1,
+      provider: "openai",
+      model: null,
+      attempt: 1,
+      status: 500,
+      waitMs: 1,
+    } as const;
     const circuit = { type: "circuit", time, provider: "openai", model: "m", from: "closed", reason: "x" } as const;
     const families = metricsOf([
       { ...retry, class: "degraded" },

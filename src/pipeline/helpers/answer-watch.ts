@@ -1,6 +1,6 @@
 import type { Dialect } from "../../core/dialect.ts";
 import type { Identified } from "../../core/exchange.ts";
-import type { Failure } from "../../core/failure.ts";
+import { BROKEN, type Failure } from "../../core/failure.ts";
 import type { Frame } from "../../core/frame.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import type { Ports } from "../../core/ports.ts";
@@ -17,8 +17,6 @@ export type AnswerWatch = StreamWatch & {
   readonly fail: (failure: Failure) => void;
   readonly failure: () => Failure | undefined;
   readonly hasContent: () => boolean;
-  /** Has its finish come? */
-  readonly isComplete: () => boolean;
 };
 
 /** Notes what a stream brings, and tells the circuit how it does. */
@@ -67,13 +65,11 @@ export function watchOf(
   };
   const onEnd = (how: "ended" | "cut" | "left") => {
     if (how === "left") return;
-    if (!isComplete) fail(BROKEN_OFF);
+    if (!isComplete) fail(BROKEN);
     else if (!hasContent) governed.settle("success");
   };
-  return { onFrame, onEnd, fail, failure: () => failure, hasContent: () => hasContent, isComplete: () => isComplete };
+  return { onFrame, onEnd, fail, failure: () => failure, hasContent: () => hasContent };
 }
-
-const BROKEN_OFF: Failure = { class: "degraded", isSilent: false, retryAfterMs: undefined };
 
 /** An empty reason is none (SGLang, Ollama). */
 const FINISHED = /"finish_reason"\s*:\s*"[^"]/;

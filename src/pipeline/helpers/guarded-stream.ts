@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Dialect, Payload } from "../../core/dialect.ts";
 import { BodyCut, type Chunks } from "../../core/exchange.ts";
-import type { Failure } from "../../core/failure.ts";
+import { BROKEN, type Failure, SILENT } from "../../core/failure.ts";
 import type { Frame, Framing } from "../../core/frame.ts";
 import type { Gone } from "../../core/gone.ts";
 import type { Route } from "../../core/route.ts";
@@ -286,9 +286,6 @@ export class GuardedStream implements Chunks {
     this.#alarm.stop();
   }
 }
-
-const BROKEN: Failure = { class: "degraded", isSilent: false, retryAfterMs: undefined };
-const SILENT: Failure = { class: "degraded", isSilent: true, retryAfterMs: undefined };
 
 const ERROR_EVENT = "the upstream sent an error in its stream";
 const MALFORMED = "the upstream's stream has a frame that is broken, and its answer is not whole without it";

@@ -25,7 +25,7 @@ export function noTarget(what: NoTarget): { readonly response: OpenResponse; rea
     return own(504, "time_budget", "the time for finding a target is over (timeout of the route, or x-llm-proxy-timeout-ms)");
   const all = attemptsText(tried);
   if (waiting.length === 0 && tried.some(({ reason }) => reason === "not_lent")) {
-    const message = `the credentials of this route are for requests from this machine, and for those with a key of this proxy ([server] api_keys), and for no page of another site: ${all}`;
+    const message = `the credentials of this route are lent only to requests from this machine or with a key of this proxy ([server] api_keys), and never to pages of other sites: ${all}`;
     return own(403, "no_target", message);
   }
   if (waiting.length === 0) return own(503, "no_target", `no target of this route can be asked: ${all}`);

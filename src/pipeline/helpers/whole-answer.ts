@@ -1,5 +1,5 @@
 import { type AtHand, BodyCut, type Identified, type OpenResponse } from "../../core/exchange.ts";
-import type { Failure } from "../../core/failure.ts";
+import { BROKEN, type Failure, SILENT } from "../../core/failure.ts";
 import { headerValue, withoutHeaders } from "../../core/headers.ts";
 import { FRAME_BYTES_MAX } from "../../core/limits.ts";
 import type { Ports } from "../../core/ports.ts";
@@ -53,7 +53,7 @@ export function whole(
   const isObjectOfDialect = exchange.dialect !== undefined && answer.status === 200 && text.trimStart().startsWith("{");
   const json = isObjectOfDialect || maySayError || mayHoldUsage(text) ? parseObject(text) : undefined;
   // Of a body that ends with its connection nothing else tells that it was cut.
-  if (json === undefined) return isObjectOfDialect ? unusable(exchange, "upstream_protocol", BROKEN, ports) : succeeded(answer, governed);
+  if (json === undefined) return isObjectOfDialect ? unusable(exchange, "upstream_protocol", NO_JSON, ports) : succeeded(answer, governed);
   const failure = maySayError ? failureInAnswer(exchange.provider, answer.headers, text, ports.clock.wallMs()) : undefined;
   return failure === undefined ? noted(json, answer, exchange, governed) : { response: answer, failure };
 }
@@ -76,8 +76,7 @@ function noted(json: JsonObject, answer: OpenResponse, { dialect }: Identified, 
 
 const CUT = "the upstream closed the connection in the middle of its answer";
 const STALLED = "the upstream's answer stands still (idle_timeout of the route's target, or the time of the whole search)";
-const SILENT: Failure = { class: "degraded", isSilent: true, retryAfterMs: undefined };
-const BROKEN = "the upstream's answer begins as JSON and is none";
+const NO_JSON = "the upstream's answer begins as JSON and is none";
 
 export function succeeded(response: OpenResponse, governed: Told): Inspected {
   governed.settle("success");
@@ -90,7 +89,7 @@ export function unusable(
   reason: string,
   message: string,
   ports: Ports,
-  failure: Failure = { class: "degraded", isSilent: false, retryAfterMs: undefined },
+  failure: Failure = BROKEN,
 ): Inspected {
   const response = ownError(errorsAs ?? provider, failure.isSilent ? 504 : 502, reason, message);
   return { response: dated(response, ports.clock.wallMs()), failure, error: reason };

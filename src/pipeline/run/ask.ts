@@ -46,7 +46,7 @@ export type Asking = {
   readonly routed?: RoutedAsking;
 };
 
-export type RoutedAsking = Pick<Persisting, "retry" | "attemptsBefore" | "waitMsMax"> & {
+export type RoutedAsking = Pick<Persisting, "target" | "retry" | "attemptsBefore" | "waitMsMax"> & {
   /** `askedMs`: when the target was asked, monotonic. */
   readonly inspect: (response: OpenResponse, as: Identified, addedUsage: boolean, askedMs: number) => ReturnType<typeof inspect>;
 };
@@ -83,6 +83,7 @@ export async function askUntilAnswered(
       governed: held,
       circuit: way.circuit,
       isRepeatable: way.isRepeatable,
+      target: routed?.target,
       retry: routed?.retry ?? held.gateway.retry,
       attemptsBefore: routed?.attemptsBefore ?? 0,
       waitMsMax: routed?.waitMsMax ?? Number.POSITIVE_INFINITY,

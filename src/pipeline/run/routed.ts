@@ -59,7 +59,11 @@ function guardedToClient(response: OpenResponse, found: Found, search: Search, a
       const wanted = isNew ? exchange : await continuing(exchange, partial.continuing, ports);
       if (wanted === undefined) return undefined;
       const goesOn = (target: RouteTarget) => isNew || acceptsPrefill(target, target.model ?? asking.model);
+      const { observed } = asking.way.governed;
+      const { firstTokenMs } = observed;
       const next = await search.next({ exchange: wanted, facts }, goesOn, true);
+      // The client has had its first output.
+      if (!isNew) observed.firstTokenMs = firstTokenMs;
       if (next === undefined || typeof next === "string") return undefined;
       const { body: rest } = next.response;
       if (rest === null) return undefined;

@@ -1,5 +1,5 @@
 import type { Identified, OpenResponse } from "../../core/exchange.ts";
-import type { Failure } from "../../core/failure.ts";
+import { BROKEN, type Failure } from "../../core/failure.ts";
 import type { RetryManner, Tried } from "../../core/gateway.ts";
 import { withHeader } from "../../core/headers.ts";
 import type { Ports } from "../../core/ports.ts";
@@ -53,6 +53,8 @@ export class Search {
   #way: GovernedWay;
   #index = 0;
   #hasAsked = false;
+  /** Of the asking of the last target. */
+  #startedMs = 0;
   #lastResort: RouteTarget | undefined;
   /** Of the first target that failed, or of the one whose answer is the request's own failure. */
   #error: Exclude<Attempted, string> | undefined;
@@ -109,7 +111,8 @@ export class Search {
   /** The target whose answer is being delivered has failed in its middle. */
   brokeOff(failure: Failure, reason: string, { cooldown }: Leg): void {
     const last = this.#tried.pop();
-    if (last !== undefined) this.#tried.push({ ...last, failure: failure.class, reason });
+    const durationMs = Math.round(this.#ports.clock.monotonicMs() - this.#startedMs);
+    if (last !== undefined) this.#tried.push({ ...last, failure: failure.class, reason, durationMs });
     this.#cool(failure, undefined, cooldown);
   }
 
@@ -171,6 +174,7 @@ export class Search {
     }
     const isTranslated = side.exchange.dialect !== exchange.dialect;
     const startedMs = clock.monotonicMs();
+    this.#startedMs = startedMs;
     const attemptsBefore = observed.attempts;
     const asking = {
       exchange,
@@ -182,6 +186,7 @@ export class Search {
       first: undefined,
       met,
       routed: {
+        target: target.name,
         retry: retryOf(target, way.governed.gateway.retry),
         attemptsBefore,
         waitMsMax: this.#hasMore() ? route.waitMsMax : Number.POSITIVE_INFINITY,
@@ -237,7 +242,7 @@ export class Search {
     isFirst: boolean,
   ): undefined | "next" {
     // Without a class it is our own doing: settings that cannot work, an answer that cannot be translated, or the time that is over.
-    const failure = asked.failure ?? UNCLASSED;
+    const failure = asked.failure ?? BROKEN;
     const status = asked.error === undefined ? asked.response.status : undefined;
     const step = asked.error === "time_budget" ? "stop" : afterTarget({ failure, status, isFirst }, this.#doing.route);
     if (step === "larger")
@@ -302,8 +307,6 @@ export class Search {
 type Times = { readonly attempts: number; readonly startedMs: number };
 
 const NO_FAULTS: readonly PlannedFault[] = [];
-
-const UNCLASSED: Failure = { class: "degraded", isSilent: false, retryAfterMs: undefined };
 
 function triedOf(
   { name }: RouteTarget,
