@@ -1,44 +1,12 @@
 import type { JsonObject } from "../../dialects/shared.ts";
 import type { Findings } from "../chat/findings.ts";
-import {
-  type Check,
-  dropOthers,
-  emptyList,
-  filledText,
-  messageText,
-  missing,
-  object,
-  optional,
-  required,
-  text,
-  unsupported,
-  wrongType,
-} from "../chat/validation.ts";
+import { inputTables, PART, type PartTable, partsOf, type ReadPart, saidPart } from "../chat/parts.ts";
+import { dropOthers, filledText, missing, object, optional, required, text } from "../chat/validation.ts";
 import { dataOf } from "./data-url.ts";
 
-/** What a message of one role may consist of, as blocks of the Messages API. */
-export type PartTable = ReadonlyMap<string, Check<JsonObject>>;
-
-const PART = "messages.content";
-
-const textPart: Check<JsonObject> = (value, param, findings) => {
-  const part = object(value, param, findings);
-  if (part === undefined) return undefined;
-  dropOthers(part, new Set(["type", "text"]), PART, findings);
-  return textBlock(required(messageText)(part.text, `${param}.text`, findings) ?? "");
-};
-
-const refusalPart: Check<JsonObject> = (value, param, findings) => {
-  const part = object(value, param, findings);
-  if (part === undefined) return undefined;
-  dropOthers(part, new Set(["type", "refusal"]), PART, findings);
-  return textBlock(required(messageText)(part.refusal, `${param}.refusal`, findings) ?? "");
-};
-
-const imagePart: Check<JsonObject> = (value, param, findings) => {
-  const part = object(value, param, findings);
-  const image = required(object)(part?.image_url, `${param}.image_url`, findings);
-  if (part === undefined || image === undefined) return undefined;
+const imagePart: ReadPart = (part, param, findings) => {
+  const image = required(object)(part.image_url, `${param}.image_url`, findings);
+  if (image === undefined) return undefined;
   dropOthers(part, new Set(["type", "image_url"]), PART, findings);
   // How closely to look is the target's choice.
   dropOthers(image, new Set(image.detail === "auto" ? ["url", "detail"] : ["url"]), `${PART}.image_url`, findings);
@@ -57,10 +25,9 @@ const imagePart: Check<JsonObject> = (value, param, findings) => {
   );
 };
 
-const filePart: Check<JsonObject> = (value, param, findings) => {
-  const part = object(value, param, findings);
-  const file = required(object)(part?.file, `${param}.file`, findings);
-  if (part === undefined || file === undefined) return undefined;
+const filePart: ReadPart = (part, param, findings) => {
+  const file = required(object)(part.file, `${param}.file`, findings);
+  if (file === undefined) return undefined;
   dropOthers(part, new Set(["type", "file"]), PART, findings);
   dropOthers(file, new Set(["file_id", "file_data", "filename"]), `${PART}.file`, findings);
   const place = `${param}.file.file_data`;
@@ -103,29 +70,13 @@ function textIn(base64: string): string {
   return new TextDecoder().decode(Buffer.from(base64, "base64"));
 }
 
-/** The target's input has texts, images and documents alone. */
-const audioPart: Check<JsonObject> = (_value, param, findings) =>
-  findings.wrong("unsupported_content", param, `Unsupported content: '${param}' is audio, which the backend of this model cannot take.`);
+const textPart = saidPart("text", textBlock);
 
-export const TEXT_PARTS: PartTable = new Map([["text", textPart]]);
-
-export const USER_PARTS: PartTable = new Map([
-  ["text", textPart],
-  ["image_url", imagePart],
-  ["input_audio", audioPart],
-  ["file", filePart],
-]);
-
-/** Wider than Chat Completions itself, which knows only texts here: the target takes images and documents too. */
-export const TOOL_PARTS: PartTable = new Map([
-  ["text", textPart],
-  ["image_url", imagePart],
-  ["file", filePart],
-]);
+export const { texts: TEXT_PARTS, users: USER_PARTS, results: TOOL_PARTS } = inputTables(textPart, imagePart, filePart);
 
 export const ASSISTANT_PARTS: PartTable = new Map([
   ["text", textPart],
-  ["refusal", refusalPart],
+  ["refusal", saidPart("refusal", textBlock)],
 ]);
 
 export function textBlock(said: string): JsonObject {
@@ -134,30 +85,9 @@ export function textBlock(said: string): JsonObject {
 
 /** The blocks of a content, without blank texts, which the target refuses; none where something is wrong. */
 export function blocksOf(content: unknown, param: string, table: PartTable, findings: Findings): readonly JsonObject[] {
-  return allBlocks(content, param, table, findings).filter(({ type, text: said }) => type !== "text" || !isBlank(said));
+  return partsOf(content, param, table, textBlock, findings).filter(({ type, text: said }) => type !== "text" || !isBlank(said));
 }
 
 function isBlank(said: unknown): boolean {
   return typeof said !== "string" || said.trim() === "";
-}
-
-function allBlocks(content: unknown, param: string, table: PartTable, findings: Findings): readonly JsonObject[] {
-  if (typeof content === "string") return [textBlock(messageText(content, param, findings) ?? "")];
-  if (content === undefined) missing(param, findings);
-  else if (!Array.isArray(content)) wrongType("one of a string or array of objects", content, param, findings);
-  else {
-    if (content.length === 0) emptyList(param, findings);
-    return content
-      .map((part: unknown, index) => blockOf(part, `${param}[${index}]`, table, findings))
-      .filter((block) => block !== undefined);
-  }
-  return [];
-}
-
-function blockOf(value: unknown, param: string, table: PartTable, findings: Findings): JsonObject | undefined {
-  const part = object(value, param, findings);
-  const type = part && required(text)(part.type, `${param}.type`, findings);
-  if (type === undefined) return undefined;
-  const check = table.get(type);
-  return check === undefined ? unsupported(type, [...table.keys()], `${param}.type`, findings) : check(part, param, findings);
 }

@@ -1,19 +1,19 @@
 import type { JsonObject } from "../../dialects/shared.ts";
 import { createFindings, type Findings } from "../chat/findings.ts";
 import {
-  type Check,
-  decimal,
-  dropOthers,
-  flag,
-  integer,
-  keptObject,
-  list,
-  object,
-  oneOf,
-  optional,
-  text,
-  wrongType,
-} from "../chat/validation.ts";
+  type Body,
+  type Parameter as ChatParameter,
+  handled,
+  isEmpty,
+  isNought,
+  kept,
+  maxTokens,
+  readParameters,
+  stopSequences,
+  WITHOUT_TARGET,
+  withoutEquivalent,
+} from "../chat/parameters.ts";
+import { decimal, dropOthers, flag, integer, keptObject, object, oneOf, optional, text } from "../chat/validation.ts";
 import type { RequestMistake, RequestOptions, TranslatedRequest } from "../translation.ts";
 import { type Conversation, shortest, translateMessages } from "./conversation.ts";
 import { type Abilities, abilitiesOf } from "./models.ts";
@@ -23,28 +23,21 @@ import { translateFormat } from "./response-format.ts";
 type Draft = {
   readonly json: JsonObject;
   readonly abilities: Abilities;
-  readonly body: Record<string, unknown>;
+  readonly body: Body;
   /** Becomes `output_config`. */
-  readonly output: Record<string, unknown>;
+  readonly output: Body;
   /** For the system prompt, behind the client's own. */
   readonly instructions: string[];
 };
 
-/** What one parameter of the client becomes. It is given, and not null. */
-type Parameter = (value: unknown, name: string, draft: Draft, findings: Findings) => void;
+type Parameter = ChatParameter<Draft>;
 
 export function translateRequest(json: JsonObject, options: RequestOptions): TranslatedRequest | RequestMistake {
   const findings = createFindings();
   const abilities = abilitiesOf(typeof json.model === "string" ? json.model : "");
   const conversation = translateMessages(json.messages, options, findings);
   const draft: Draft = { json, abilities, body: {}, output: {}, instructions: [] };
-  for (const name of Object.keys(json)) {
-    const value = json[name];
-    if (findings.mistake() !== undefined || value === null || value === undefined) continue;
-    const parameter = PARAMETERS.get(name);
-    if (parameter === undefined) findings.drop(name);
-    else parameter(value, name, draft, findings);
-  }
+  readParameters(json, PARAMETERS, draft, findings);
   const { model, max_tokens = abilities.limitTokens, ...rest } = draft.body;
   const body = {
     ...(model !== undefined && { model }),
@@ -78,34 +71,6 @@ function spoken({ system, turns }: Conversation, instructions: readonly string[]
 
 // ---- what becomes of a parameter ----
 
-function kept(check: Check<unknown>): Parameter {
-  return (value, name, { body }, findings) => {
-    body[name] = check(value, name, findings);
-  };
-}
-
-/** The target has nothing like it. Where it asks for nothing, nothing is lost. */
-function withoutEquivalent<T>(check: Check<T>, asksForNothing: (value: T) => boolean = () => false): Parameter {
-  return (value, name, _draft, findings) => {
-    const found = check(value, name, findings);
-    if (found !== undefined && !asksForNothing(found)) findings.drop(name);
-  };
-}
-
-/** Leaving these out would give an answer of another kind than the one asked for. */
-function refused(why: string): Parameter {
-  return (_value, name, _draft, findings) => findings.wrong("unsupported_parameter", name, `Unsupported parameter: '${name}'. ${why}`);
-}
-
-const USE_TOOLS = "Use 'tools' and 'tool_choice' instead.";
-const NO_AUDIO = "The backend of this model answers with text alone.";
-
-const maxTokens: Parameter = (value, name, { json, body }, findings) => {
-  const found = integer(1)(value, name, findings);
-  const isReplaced = name === "max_tokens" && typeof json.max_completion_tokens === "number";
-  if (!isReplaced) body.max_tokens = found;
-};
-
 /** The target's scale ends at 1, where OpenAI's ends at 2; a temperature of 1 is its default, as it is OpenAI's. */
 const temperature: Parameter = (value, name, { abilities, body }, findings) => {
   const found = decimal(value, name, findings);
@@ -128,10 +93,7 @@ const topP: Parameter = (value, name, { json, abilities: { sampling }, body }, f
 
 /** Sequences of blanks alone are refused by the target. */
 const stop: Parameter = (value, name, { body }, findings) => {
-  const all = typeof value === "string" ? [value] : value;
-  if (!Array.isArray(all) || !all.every((sequence) => typeof sequence === "string")) {
-    return wrongType("one of a string or array of strings", value, name, findings);
-  }
+  const all = stopSequences(value, name, findings) ?? [];
   const sequences = all.filter((sequence) => sequence.trim() !== "");
   if (sequences.length < all.length) findings.drop(name);
   if (sequences.length > 0) body.stop_sequences = sequences;
@@ -199,21 +161,10 @@ const serviceTier: Parameter = (value, name, { body }, findings) => {
   else if (found !== undefined && found !== "auto") findings.drop(name);
 };
 
-const modalities: Parameter = (value, name, _draft, findings) => {
-  for (const [index, modality] of (list("strings")(value, name, findings) ?? []).entries()) {
-    const found = text(modality, `${name}[${index}]`, findings);
-    if (found !== undefined && found !== "text") findings.wrong("unsupported_value", name, `Unsupported value: '${name}'. ${NO_AUDIO}`);
-  }
-};
-
-/** Read with the conversation, or with the tools. */
-const handled: Parameter = () => {};
 const isOff = (value: boolean) => !value;
-const isNought = (value: number) => value === 0;
-const isEmpty = (value: JsonObject) => Object.keys(value).length === 0;
 
-/** A map, for a client may name a parameter `__proto__`. */
 const PARAMETERS: ReadonlyMap<string, Parameter> = new Map<string, Parameter>([
+  ...WITHOUT_TARGET,
   ["messages", handled],
   ["tools", handled],
   ["tool_choice", handled],
@@ -222,8 +173,8 @@ const PARAMETERS: ReadonlyMap<string, Parameter> = new Map<string, Parameter>([
   ["stream", kept(flag)],
   ["temperature", temperature],
   ["top_p", topP],
-  ["max_tokens", maxTokens],
-  ["max_completion_tokens", maxTokens],
+  ["max_tokens", maxTokens("max_tokens")],
+  ["max_completion_tokens", maxTokens("max_tokens")],
   ["stop", stop],
   ["stream_options", streamOptions],
   ["reasoning_effort", effort],
@@ -231,23 +182,11 @@ const PARAMETERS: ReadonlyMap<string, Parameter> = new Map<string, Parameter>([
   ["user", user],
   ["safety_identifier", user],
   ["service_tier", serviceTier],
-  ["functions", refused(USE_TOOLS)],
-  ["function_call", refused(USE_TOOLS)],
-  ["audio", refused(NO_AUDIO)],
-  ["modalities", modalities],
   ["store", withoutEquivalent(flag, isOff)],
   ["logprobs", withoutEquivalent(flag, isOff)],
   ["top_logprobs", withoutEquivalent(integer(0), isNought)],
-  ["n", withoutEquivalent(integer(1), (n) => n === 1)],
-  ["seed", withoutEquivalent(integer())],
-  ["frequency_penalty", withoutEquivalent(decimal, isNought)],
-  ["presence_penalty", withoutEquivalent(decimal, isNought)],
-  ["logit_bias", withoutEquivalent(object, isEmpty)],
   ["metadata", withoutEquivalent(keptObject, isEmpty)],
   ["verbosity", withoutEquivalent(oneOf(["low", "medium", "high"]), (verbosity) => verbosity === "medium")],
-  ["prediction", withoutEquivalent(object)],
-  ["web_search_options", withoutEquivalent(object)],
-  ["moderation", withoutEquivalent(object)],
   ["prompt_cache_key", withoutEquivalent(text)],
   ["prompt_cache_options", withoutEquivalent(object)],
   ["prompt_cache_retention", withoutEquivalent(text)],
