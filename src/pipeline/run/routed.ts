@@ -35,7 +35,7 @@ export async function askRoute(
   if (found === undefined) return { ...search.failure({ exchange, facts }), skipped };
   const { observed } = way.governed;
   const told = withTokens(found.response, observed);
-  const named = search.tried.length > 1 || observed.attempts > 1 ? search.told(told) : told;
+  const named = search.trials.count > 1 || observed.attempts > 1 ? search.trials.told(told) : told;
   return { response: guardedToClient(named, found, search, asking, ports), error: undefined, skipped };
 }
 

@@ -1,18 +1,14 @@
 import type { Identified, OpenResponse } from "../../core/exchange.ts";
 import { BROKEN, type Failure } from "../../core/failure.ts";
-import type { RetryManner, Tried } from "../../core/gateway.ts";
-import { withHeader } from "../../core/headers.ts";
+import type { RetryManner } from "../../core/gateway.ts";
 import type { Ports } from "../../core/ports.ts";
 import type { Route, RouteTarget } from "../../core/route.ts";
 import { afterTarget, cooldownOf } from "../../policy/after-target.ts";
 import type { Attempted } from "../attempt.ts";
 import type { PlannedFault } from "../decide.ts";
-import { attemptsText } from "../helpers/attempts-text.ts";
-import { discard } from "../helpers/bodies.ts";
-import { dated } from "../helpers/dated.ts";
 import { contextTokensOf } from "../helpers/error-context.ts";
 import { forget } from "../helpers/governed.ts";
-import { noTarget, type Waiting } from "../helpers/no-target.ts";
+import type { Waiting } from "../helpers/no-target.ts";
 import { timestamp } from "../helpers/timestamp.ts";
 import { withoutSecret } from "../helpers/without-secret.ts";
 import { inspectRouted } from "../inspect-routed.ts";
@@ -20,6 +16,7 @@ import type { Notes } from "../record.ts";
 import { type Leg, legOf } from "../route.ts";
 import { type FactsOnDemand, type TargetSide, targetSide } from "../translate.ts";
 import { askUntilAnswered, decideAgain, type GovernedWay } from "./ask.ts";
+import { type Times, Trials } from "./trials.ts";
 
 /** An answer, or the beginning of one, in the client's dialect. */
 export type Found = { readonly kind: "found"; readonly response: OpenResponse; readonly leg: Leg; readonly isTranslated: boolean };
@@ -49,28 +46,19 @@ export class Search {
   readonly skipped: Notes["skipped"][] = [];
   readonly #doing: Searching;
   readonly #ports: Ports;
-  readonly #tried: Tried[] = [];
+  readonly trials: Trials;
   #way: GovernedWay;
   #index = 0;
   #hasAsked = false;
-  /** Of the asking of the last target. */
-  #startedMs = 0;
   #lastResort: RouteTarget | undefined;
-  /** Of the first target that failed, or of the one whose answer is the request's own failure. */
-  #error: Exclude<Attempted, string> | undefined;
   /** The next target needs a larger context window. */
   #contextTokensMin = 0;
-  readonly #waiting: Waiting[] = [];
 
   constructor(doing: Searching, ports: Ports) {
     this.#doing = doing;
     this.#ports = ports;
     this.#way = doing.way;
-    this.#doing.way.governed.observed.tried = this.#tried;
-  }
-
-  get tried(): readonly Tried[] {
-    return this.#tried;
+    this.trials = new Trials(ports.clock, doing.way.governed.observed);
   }
 
   /** The next target that answers; undefined: there is none. `accepts`: which of them may be asked. */
@@ -99,20 +87,13 @@ export class Search {
 
   /** What the client gets where no target answers: the first one's real error, with what was tried. */
   failure({ exchange }: Wanted): Exclude<Attempted, string> {
-    const { response, error } = this.#error ?? this.#nobody(exchange);
     forget(this.#doing.way.governed.observed);
-    return { response: this.told(response), error };
-  }
-
-  told(response: OpenResponse): OpenResponse {
-    return { ...response, headers: withHeader(response.headers, "x-faultproxy-attempts", attemptsText(this.#tried)) };
+    return this.trials.error(exchange.provider, this.#isOutOfTime());
   }
 
   /** The target whose answer is being delivered has failed in its middle. */
   brokeOff(failure: Failure, reason: string, { cooldown }: Leg): void {
-    const last = this.#tried.pop();
-    const durationMs = Math.round(this.#ports.clock.monotonicMs() - this.#startedMs);
-    if (last !== undefined) this.#tried.push({ ...last, failure: failure.class, reason, durationMs });
+    this.trials.brokeOff(failure.class, reason);
     this.#cool(failure, undefined, cooldown);
   }
 
@@ -144,9 +125,8 @@ export class Search {
     return leg;
   }
 
-  #passOver({ name }: RouteTarget, reason: string, waiting?: Waiting): undefined {
-    if (waiting !== undefined) this.#waiting.push(waiting);
-    this.#tried.push({ target: name, attempts: 0, status: undefined, failure: undefined, reason, durationMs: 0 });
+  #passOver(target: RouteTarget, reason: string, waiting?: Waiting): undefined {
+    this.trials.passedOver(target, reason, waiting);
   }
 
   async #ask(wanted: Wanted, leg: Leg, isRescue: boolean): Promise<Outcome | "next"> {
@@ -163,18 +143,17 @@ export class Search {
     const side = await targetSide(exchange, leg.adaptation, wanted.facts, ports);
     if ("refusal" in side) {
       // What cannot be said to this target, another may understand; a request that is wrong in its own dialect is wrong everywhere.
-      this.#failed(
-        leg,
+      this.trials.failed(
+        target,
         { attempts: 0, startedMs: clock.monotonicMs() },
         { response: side.refusal, error: side.error },
         "client",
-        side.error,
+        false,
       );
       return isFirst && side.refusal.status < 500 ? undefined : "next";
     }
     const isTranslated = side.exchange.dialect !== exchange.dialect;
     const startedMs = clock.monotonicMs();
-    this.#startedMs = startedMs;
     const attemptsBefore = observed.attempts;
     const asking = {
       exchange,
@@ -216,12 +195,10 @@ export class Search {
     const answer = asked.error === undefined ? await side.toClient(shown) : asked;
     if (asked.failure === undefined && answer.error === undefined) {
       way.governed.gateway.cooldowns.succeeded(leg.cooldown, startedMs);
-      if (this.#error !== undefined) discard(this.#error.response);
-      const { provider } = target;
       // What has no dialect is asked for its own model.
-      const model = exchange.dialect === undefined ? undefined : target.model;
-      observed.answeredBy = { provider, model: model ?? this.#doing.model };
-      this.#tried.push(triedOf(target, times, answer.response.status, undefined, undefined, clock.monotonicMs()));
+      const model = (exchange.dialect === undefined ? undefined : target.model) ?? this.#doing.model;
+      observed.answeredBy = { provider: target.provider, model };
+      this.trials.answered(target, times, answer.response.status);
       return { kind: "found", response: answer.response, leg, isTranslated };
     }
     return this.#afterFailure(leg, times, asked, answer, isFirst);
@@ -248,28 +225,9 @@ export class Search {
     if (step === "larger")
       this.#contextTokensMin = Math.max(this.#contextTokensMin, leg.target.contextTokens ?? contextTokensOf(leg.circuit.model ?? ""));
     // A refusal that is not carried on is the answer, whoever failed before.
-    this.#failed(leg, times, answer, failure.class, answer.error, step === "stop" && failure.class === "content_filter");
+    this.trials.failed(leg.target, times, answer, failure.class, step === "stop" && failure.class === "content_filter");
     this.#cool(failure, status, leg.cooldown);
     return step === "stop" ? undefined : "next";
-  }
-
-  #failed(
-    leg: Leg,
-    times: Times,
-    answer: Exclude<Attempted, string>,
-    failure: Failure["class"],
-    reason: string | undefined,
-    isAnswer = false,
-  ): void {
-    const { target, ports } = leg;
-    const status = answer.error === undefined ? answer.response.status : undefined;
-    this.#tried.push(triedOf(target, times, status, failure, reason, ports.clock.monotonicMs()));
-    // Behind an answer nobody is told of an error.
-    const isWanted = this.#doing.way.governed.observed.answeredBy === undefined;
-    if (isWanted && (this.#error === undefined || isAnswer)) {
-      if (this.#error !== undefined) discard(this.#error.response);
-      this.#error = answer;
-    } else discard(answer.response);
   }
 
   #cool(failure: Failure, status: number | undefined, key: Leg["cooldown"]): void {
@@ -283,7 +241,7 @@ export class Search {
   }
 
   #tellFailover({ id }: Identified, to: string, isRescue: boolean): void {
-    const last = this.#tried.findLast(({ attempts }) => attempts > 0);
+    const { last } = this.trials;
     if (last === undefined) return;
     this.#ports.record({
       type: "failover",
@@ -296,28 +254,9 @@ export class Search {
       isRescue,
     });
   }
-
-  /** All targets are left alone for now, or cannot be asked for this client. */
-  #nobody({ provider }: Identified): Exclude<Attempted, string> {
-    const { response, error } = noTarget({ provider, tried: this.#tried, waiting: this.#waiting, isOutOfTime: this.#isOutOfTime() });
-    return { response: dated(response, this.#ports.clock.wallMs()), error };
-  }
 }
-
-type Times = { readonly attempts: number; readonly startedMs: number };
 
 const NO_FAULTS: readonly PlannedFault[] = [];
-
-function triedOf(
-  { name }: RouteTarget,
-  { attempts, startedMs }: Times,
-  status: number | undefined,
-  failure: Failure["class"] | undefined,
-  reason: string | undefined,
-  nowMs: number,
-): Tried {
-  return { target: name, attempts, status, failure, reason, durationMs: Math.round(nowMs - startedMs) };
-}
 
 function retryOf({ retries }: RouteTarget, retry: RetryManner): RetryManner {
   return retries === undefined ? retry : { ...retry, maxTransientRetries: retries, maxRateLimitRetries: retries };
