@@ -35,6 +35,9 @@ failover: $(BINARY) ## measure what a route makes of failures, and write docs/fa
 bench: $(BINARY) ## measure speed and memory
 	$(BUN) bench/bench.ts $(ARGS)
 
+soak: $(BINARY) ## routes under faults for two minutes, or SECONDS=600: what they lose or leave behind
+	$(BUN) bench/soak.ts $(or $(SECONDS),120) $(SEED)
+
 lint: $(INSTALLED) ## check style
 	$(BUN) $(BIN)/biome check
 

@@ -16,10 +16,10 @@ async function both(): Promise<number> {
   return Math.max(...(await Promise.all([run(early), run(late)])));
 }
 
-/** About as long, one as the other: files end to end from the first half of the alphabet and the demo, and everything else. */
+/** About as long, one as the other: files end to end from the first part of the alphabet, the soak and the demo, and everything else. */
 function halves(): readonly [readonly string[], readonly string[]] {
   const files = readdirSync(import.meta.dir, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".test.ts"));
-  const isEarly = (file: string) => /^e2e\/[a-f]|^demo\//.test(file);
+  const isEarly = (file: string) => /^e2e\/(?:[a-g]|route-soak)|^demo\//.test(file);
   const paths = (some: readonly string[]) => some.toSorted().map((file) => join("test", file));
   return [paths(files.filter(isEarly)), paths(files.filter((file) => !isEarly(file)))];
 }

@@ -3,13 +3,14 @@ import type { ExchangeEvent } from "../../../src/core/event.ts";
 import { headerValue } from "../../../src/core/headers.ts";
 import { DIALECTS } from "../../../src/dialects/index.ts";
 import { plain, type Seen, seenInStream, seenWhole } from "./soak-seen.ts";
+import type { Story } from "./soak-story.ts";
 import type { Life, World } from "./soak-world.ts";
 
 /** A translated stream's target may end in its own time (its connection can be kept then), and an error goes ahead of the cut. */
 const AFTERWARDS_MS_MAX = 1_000;
 
 /** Faults that make another answer of a whole one. */
-const ALTERING: ReadonlySet<string> = new Set([
+export const ALTERING: ReadonlySet<string> = new Set([
   "bad_json",
   "duplicate_frame",
   "finish_length",
@@ -22,9 +23,13 @@ const ALTERING: ReadonlySet<string> = new Set([
   "content_filter",
 ]);
 
-/** What of this is not so; nothing where all is well. */
+/** What went wrong with it, for people; nothing where all is well. */
 export function mistakesOf(life: Life, world: World): readonly string[] {
-  const { story, got, events, thrown, mistakes } = life;
+  return found(life, world).map((mistake) => `exchange ${life.story.id}: ${mistake}`);
+}
+
+function found(life: Life, world: World): readonly string[] {
+  const { got, events, thrown, mistakes } = life;
   if (thrown !== undefined) return [`it threw ${thrown instanceof Error ? thrown.stack : String(thrown)}`];
   if (got === undefined) return ["it never ended"];
   const [event] = events;
@@ -40,7 +45,7 @@ export function mistakesOf(life: Life, world: World): readonly string[] {
     ...timeMistakes(life, event, world),
     ...(got.how === "complete" && got.status === 200 ? answerMistakes(life, event) : []),
     ...(got.how === "cut" ? cutMistakes(life, event) : []),
-  ].map((mistake) => `exchange ${story.id}: ${mistake}`);
+  ];
 }
 
 function isAltered({ faults }: ExchangeEvent): boolean {
@@ -148,20 +153,31 @@ function timeMistakes(
 /** What passes for an answer is all of one. */
 function answerMistakes({ story, got, asks }: Life, event: ExchangeEvent): readonly string[] {
   if (got === undefined) return [];
-  const { dialect, isStream } = story;
-  const seen = isStream ? streamSeen(story, got.bytes) : seenWhole(dialect, got.bytes);
   const type = headerValue(got.headers, "content-type") ?? "";
-  const [wanted = ""] = isStream ? framingOf(story).contentType.split(";") : ["application/json"];
-  const isEnded = seen.hasFinish && (!isStream || seen.hasTerminator);
+  const [wanted = ""] = story.isStream ? framingOf(story).contentType.split(";") : ["application/json"];
+  const seen = seenOf(story, got.bytes);
   const isLoose = asks.some((ask) => ask.isLoose);
   return [
     ...(type.startsWith(wanted) ? [] : [`its type is ${type}`]),
-    ...((isEnded && !seen.hasError) || event.faults.includes("content_filter") ? [] : [`an answer that has not ended: ${shown(seen)}`]),
+    ...((isEnded(story, seen) && !seen.hasError) || event.faults.includes("content_filter")
+      ? []
+      : [`an answer that has not ended: ${shown(seen)}`]),
     ...(isAltered(event) ? [] : [...seen.mistakes, ...textMistakes(seen, story, isLoose)]),
   ];
 }
 
-function textMistakes(seen: Seen, { text, call }: Life["story"], isLoose: boolean): readonly string[] {
+export function seenOf({ dialect, target, isStream }: Story, bytes: Uint8Array): Seen {
+  const [path = "", query = ""] = target.split("?");
+  return isStream ? seenInStream(dialect, path, query, bytes) : seenWhole(dialect, bytes);
+}
+
+/** Does it look whole to its client? */
+export function isEnded({ isStream }: Story, { hasFinish, hasTerminator }: Seen): boolean {
+  return hasFinish && (!isStream || hasTerminator);
+}
+
+/** In what it is not the answer of the story. `isLoose`: but for white space. */
+export function textMistakes(seen: Seen, { text, call }: Story, isLoose: boolean): readonly string[] {
   const comparable = isLoose ? plain : String;
   const isSameCall = call === undefined ? seen.calls === "" : JSON.stringify(parsed(seen.calls)) === call.argumentsText;
   return [
@@ -176,7 +192,7 @@ const ERROR_BYTES_KEPT = 1024 * 1024;
 function cutMistakes({ story, got, asks }: Life, event: ExchangeEvent): readonly string[] {
   // An error page that is too large to be kept goes on as it comes.
   if (got === undefined || (got.status !== 200 && got.bytes.length >= ERROR_BYTES_KEPT)) return [];
-  const seen = streamSeen(story, got.bytes);
+  const seen = seenOf(story, got.bytes);
   const isLoose = asks.some((ask) => ask.isLoose);
   const comparable = isLoose ? plain : String;
   return [
@@ -188,14 +204,9 @@ function cutMistakes({ story, got, asks }: Life, event: ExchangeEvent): readonly
   ];
 }
 
-function framingOf({ dialect, target }: Life["story"]) {
+function framingOf({ dialect, target }: Story) {
   const [path = "", query = ""] = target.split("?");
   return DIALECTS[dialect].framing(path, query);
-}
-
-function streamSeen({ dialect, target }: Life["story"], bytes: Uint8Array): Seen {
-  const [path = "", query = ""] = target.split("?");
-  return seenInStream(dialect, path, query, bytes);
 }
 
 function shown(seen: Seen): string {

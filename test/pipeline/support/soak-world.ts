@@ -9,7 +9,6 @@ import { PROVIDER_NAMES, type ProviderName } from "../../../src/core/provider.ts
 import type { Rules } from "../../../src/core/rule.ts";
 import type { BreakerKey, Reservation, StateStore } from "../../../src/core/state-store.ts";
 import { WholeBody } from "../../../src/core/whole-body.ts";
-import { DIALECTS } from "../../../src/dialects/index.ts";
 import { GoneSignal } from "../../../src/engines/wire/gone-signal.ts";
 import { WholeRequestBody } from "../../../src/engines/wire/request-body.ts";
 import { WIRE_PORTS } from "../../../src/engines/wire/reread.ts";
@@ -26,6 +25,7 @@ import { settings } from "../../shell/support.ts";
 import { rulesOf } from "../../support.ts";
 import { type Draws, drawsOf } from "./draws.ts";
 import { type Got, taken } from "./soak-client.ts";
+import { questionOf } from "./soak-question.ts";
 import { type Script, scriptOf } from "./soak-script.ts";
 import { plain } from "./soak-seen.ts";
 import { MARK, type Story, storyOf } from "./soak-story.ts";
@@ -238,50 +238,16 @@ async function forwarded(request: ForwardRequest, seed: number, clock: VirtualCl
   const bytes = await wholeOf(request.body, 2 ** 30, NEVER);
   const text = new TextDecoder().decode(bytes);
   if (MARK.exec(text)?.[1] !== String(story.id)) mistakes.push(`asked for ${MARK.exec(text)?.[1]}`);
-  const [path = "", query = ""] = request.target.split("?");
-  const dialect = (Object.keys(DIALECTS) as DialectName[]).find((name) => DIALECTS[name].matches(path));
-  if (dialect === undefined) throw new Error(`no dialect: ${request.target}`);
-  const json: unknown = JSON.parse(text);
   const { host } = new URL(request.base);
   const draws = drawsOf(seed, `ask/${story.id}/${asks.length}`);
-  const told = toldIn(json);
-  const habit = draws.pick(["repeats", "repeats", "strips", "differs"]);
-  const end = restOf(story.text, told);
-  const rest = told === "" || habit === "repeats" ? end : habit === "strips" ? end.trimStart() : ` \n${end.trimStart()}`;
   const provider = PROVIDER_NAMES.find((name) => host.includes(name)) ?? "openai";
-  const question = {
-    story,
-    provider,
-    dialect,
-    path,
-    query,
-    facts: DIALECTS[dialect].facts(path, query, json),
-    rest,
-    number: story.id * 100 + asks.length,
-    wallMs: clock.wallMs(),
-  };
+  const asked = { story, provider, target: request.target, text, number: story.id * 100 + asks.length, wallMs: clock.wallMs() };
+  const { question, told, isLoose } = questionOf(asked, draws);
   const isDown = drawsOf(seed, `spell/${host}/${Math.floor(clock.monotonicMs() / SPELL_MS)}`).chance(0.25);
   const script = scriptOf(question, isDown, draws);
   if (!plain(story.text).startsWith(plain(told))) mistakes.push(`told ${JSON.stringify(told)}`);
-  asks.push({ target: host, script, told, isLoose: told !== "" && habit !== "repeats" });
+  asks.push({ target: host, script, told, isLoose });
   return perform(script, request, clock, (body) => life.bodies.push(body));
-}
-
-/** The beginning that the last turn holds, in any dialect. */
-function toldIn(json: unknown): string {
-  const turns = ["messages", "input", "contents"].map((key) => Reflect.get(Object(json), key)).find(Array.isArray) ?? [];
-  const last = turns.at(-1);
-  if (last?.role !== "assistant" && last?.role !== "model") return "";
-  const content = last.content ?? last.parts;
-  return typeof content === "string" ? content : content.map((part: { text: string }) => part.text).join("");
-}
-
-/** What follows the beginning, whose white space may be another's. */
-function restOf(text: string, told: string): string {
-  if (text.startsWith(told)) return text.slice(told.length);
-  let place = 0;
-  while (place < text.length && plain(text.slice(0, place)).length < plain(told).length) place++;
-  return text.slice(place);
 }
 
 // ---- what is set ----
