@@ -118,7 +118,7 @@ function streamed(question: Question, harm: (typeof STREAM_HARMS)[number] | unde
     case "cut inside a frame":
       return say([...kept, next.slice(0, draws.whole(1, next.length - 1))], draws.pick(["reset", "close", "end"]));
     case "ended":
-      return say(kept, "end");
+      return say([...kept, ...(draws.chance(0.5) ? [trailer] : [])], "end");
     case "stall":
       return say(kept, "stall");
     case "keepalives only":
