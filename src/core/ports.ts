@@ -27,8 +27,6 @@ export type Target =
       readonly identity?: () => TlsIdentity | ForwardFailure;
       /** URL of an HTTP proxy, in place of what the environment says. */
       readonly proxy?: string;
-      /** Until the head of its response, from the beginning. */
-      readonly timeoutMs?: number;
     })
   | (TargetManner & { readonly kind: "simulated" })
   | { readonly kind: "missing"; readonly variable: string };
@@ -38,6 +36,8 @@ export type TargetManner = {
   /** The backend in every provider's place: its base is the root of its API, where a provider's is that of its host. */
   readonly isBackend?: boolean;
   readonly adaptation?: Adaptation;
+  /** Until the head of its response, from the beginning. */
+  readonly timeoutMs?: number;
   /** What it is said to have, without asking it. */
   readonly models?: readonly string[];
 };

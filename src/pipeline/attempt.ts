@@ -179,7 +179,7 @@ export const GONE: ForwardFailure = { kind: "failure", reason: "client_gone", de
 /** A target that says nothing: until its time, or the request's, is over. */
 export async function silence(exchange: Identified, budgetMs: number | undefined, ports: Ports): Promise<Answer | "hang"> {
   const target = ports.targets[exchange.provider];
-  const limit = limitOf(target.kind === "url" ? (target.timeoutMs ?? NO_LIMIT) : NO_LIMIT, budgetMs);
+  const limit = limitOf(target.kind === "missing" ? NO_LIMIT : (target.timeoutMs ?? NO_LIMIT), budgetMs);
   if (limit === undefined) return "hang";
   await ports.clock.sleep(limit.ms, exchange.clientGone);
   return exchange.clientGone.aborted ? GONE : limit.failure(target.kind === "url" ? new URL(target.base).host : "the target");

@@ -104,7 +104,7 @@ export function legOf(asked: Asked, target: RouteTarget, gateway: Gateway, ports
 
 /** A stream without a head has no output either. */
 function beforeFirstToken(to: Exclude<Target, { kind: "missing" }>, { firstTokenMs }: RouteTarget): Target {
-  if (to.kind !== "url" || firstTokenMs === 0) return to;
+  if (firstTokenMs === 0) return to;
   return { ...to, timeoutMs: Math.min(to.timeoutMs || firstTokenMs, firstTokenMs) };
 }
 

@@ -71,10 +71,10 @@ function routeTarget(setting: RouteTargetSetting, name: string, own: TargetSetti
 function placeOf({ provider, url, timeoutMs: set }: RouteTargetSetting, usual: Target): Target {
   const isUrl = usual.kind === "url";
   const timeoutMs = set ?? (isUrl ? usual.timeoutMs : undefined) ?? ROUTE_TARGET_DEFAULTS.timeoutMs;
-  if (url === undefined) return isUrl ? { ...usual, timeoutMs } : usual;
+  if (url === undefined) return usual.kind === "missing" ? usual : { ...usual, timeoutMs };
   const { isBackend: _usual, ...manner }: TargetManner = usual.kind === "missing" ? {} : mannerOf(usual);
   const checked = checkUpstream(url);
-  if (!checked.ok || checked.value.kind === "simulated") return { kind: "simulated", ...manner };
+  if (!checked.ok || checked.value.kind === "simulated") return { kind: "simulated", ...manner, timeoutMs };
   const { base, isBackend } = apiBase(checked.value.base, provider);
   // A certificate of ours is for the place that it was set for.
   return {

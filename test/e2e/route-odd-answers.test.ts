@@ -263,3 +263,18 @@ test("what a later target finds wrong is not the request's fault while the first
     await reset();
   }
 });
+
+test("a target that says nothing is left for the next one, the built-in provider too", async () => {
+  const toml = '[[route]]\ntargets = [{ provider = "openai", timeout = 0.2 }, { provider = "openai", model = "gpt-4o-mini" }]\n';
+  await using simulated = await startTestDaemon({ engine: "wire", toml, args: ["--simulate"] });
+  await simulated.command("hang side=upstream");
+  const response = await fetch(`${simulated.origin}/v1/chat/completions`, {
+    method: "POST",
+    body: JSON.stringify(CHAT),
+    headers: { "content-type": "application/json" },
+  });
+  expect([response.status, response.headers.get("x-faultproxy-attempts")]).toEqual([
+    200,
+    "openai degraded upstream_timeout, openai/gpt-4o-mini 200",
+  ]);
+});

@@ -4,8 +4,6 @@ import type { Action, FrameFault } from "../../core/fault.ts";
 import type { Frame, Framing } from "../../core/frame.ts";
 import type { Gone } from "../../core/gone.ts";
 
-const forever = new Promise<never>(() => {});
-
 export type FaultedBody = {
   readonly body: Chunks;
   /** Has the fault of this index done anything but pass frames on? */
@@ -87,7 +85,8 @@ export function faultedBody(source: Chunks, framing: Framing, faults: readonly F
             await clock.sleep(action.ms, gone);
             break;
           case "hang":
-            await forever;
+            // One promise for all would keep everything that ever hung.
+            await new Promise<never>(() => {});
             break;
           case "end":
             finished = true;

@@ -10,8 +10,6 @@ export type PieceFault = (piece: WirePiece) => readonly Action[];
 
 const COMPLETE: WireStep = { kind: "complete" };
 
-const forever = new Promise<never>(() => {});
-
 /** Actions as steps: delays are waited out, a connection that hangs has no further step. */
 export function scriptOf(actions: AsyncIterable<Action> | Iterable<Action>, performing: Performing): WireScript {
   const steps = stepsOf(actions, performing);
@@ -40,7 +38,8 @@ async function* stepsOf(
           await clock.sleep(action.ms, gone);
           break;
         case "hang":
-          await forever;
+          // One promise for all would keep everything that ever hung.
+          await new Promise<never>(() => {});
           break;
         case "close":
         case "half_close":
