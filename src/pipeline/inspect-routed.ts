@@ -1,5 +1,6 @@
 import type { DialectName } from "../core/dialect.ts";
 import type { Identified, OpenResponse } from "../core/exchange.ts";
+import type { Framing } from "../core/frame.ts";
 import { headerValue, withoutHeaders } from "../core/headers.ts";
 import { FRAME_BYTES_MAX } from "../core/limits.ts";
 import type { Ports } from "../core/ports.ts";
@@ -99,8 +100,8 @@ const ERROR_BODY_MS_MAX = 5_000;
 
 async function guarded(
   response: OpenResponse,
-  framing: ReturnType<typeof streamFraming> & object,
-  dialect: keyof typeof DIALECTS,
+  framing: Framing,
+  dialect: DialectName,
   governed: Told,
   { exchange, addedUsage, route, target, askedMs, searchDueMs }: InspectingRouted,
   ports: Ports,

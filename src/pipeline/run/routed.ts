@@ -4,7 +4,6 @@ import type { Ports } from "../../core/ports.ts";
 import type { RouteTarget } from "../../core/route.ts";
 import { DIALECTS } from "../../dialects/index.ts";
 import { type JsonObject, parseObject } from "../../dialects/shared.ts";
-import type { PlannedFault } from "../decide.ts";
 import { chunksOf } from "../helpers/bodies.ts";
 import { withJsonBody } from "../helpers/json-body.ts";
 import { acceptsPrefill } from "../helpers/prefill.ts";
@@ -16,11 +15,7 @@ import type { Notes } from "../record.ts";
 import type { FactsOnDemand } from "../translate.ts";
 import { type Found, Search, type Searching } from "./search.ts";
 
-export type RoutedAsking = Omit<Searching, "upstream"> & {
-  readonly exchange: Identified;
-  readonly facts: FactsOnDemand;
-  readonly upstream: readonly PlannedFault[];
-};
+export type RoutedAsking = Searching & { readonly exchange: Identified; readonly facts: FactsOnDemand };
 
 /** What a route's targets come to for the client: the first good answer, or the first target's real error. */
 export async function askRoute(
